@@ -111,7 +111,7 @@ def rust_version():
 
 
 def npm_lockfile():
-    """Lockfiles name no download address: whoever builds chooses the registry."""
+    """Lockfiles name no download address: the builder's configuration chooses the registry."""
     for file in [ROOT / "tests" / "package-lock.json", ROOT / "static" / "package-lock.json"]:
         if file.exists() and '"resolved"' in file.read_text():
             yield f"{file.relative_to(ROOT)}: has download addresses; make it with npm install --omit-lockfile-registry-resolved"

@@ -38,7 +38,7 @@ beside() {
     say "$name (beside what follows; output in $LOGS/${name// /-}.log)"
     mkdir -p "$LOGS"
     rm -f "$LOGS/${name// /-}.ended"
-    # A process group of its own, so that all of it can be ended.
+    # Its own process group, so that all of it can be ended.
     set -m
     {
         code=0
@@ -92,7 +92,7 @@ failures() {
         grep -v 'failing tests:' | sort -u | head -n 60 | grep . || tail -n 15 "$1"
 }
 
-# Installs Debian packages as root; anybody else is told what to ask for.
+# Installs Debian packages as root; other users get the list of packages to ask for.
 install_packages() {
     (($# > 0)) || return 0
     if [[ $(id -u) != 0 ]] || ! have apt-get; then
@@ -149,7 +149,7 @@ postgres_package() {
     if known_package postgresql-15; then echo postgresql-15; else echo postgresql; fi
 }
 
-# The Python packages, in an environment of their own that is kept while requirements.txt stays as it is.
+# The Python packages, in their own environment, which is kept while requirements.txt stays as it is.
 need_python() {
     up_to_date "$VENV/done" tests/requirements.txt && return
     say "Python packages"
@@ -173,7 +173,7 @@ need_node() {
     checksum tests/package-lock.json >tests/node_modules/.done
 }
 
-# What npm adds to the admin pages, for cargo to embed: built anew when something of it changed.
+# What npm adds to the admin pages, for cargo to embed: rebuilt when one of its sources changed.
 build_ui() {
     local sources
     sources=$(find static/src static/build.mjs static/package-lock.json -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)

@@ -4,7 +4,7 @@
 //!
 //! Conventions: ids are UUIDs made by the program; moments are milliseconds since 1970 UTC in a `BIGINT` (one order and
 //! one precision on both engines, `docs/adr/0003`); JSON is kept as text, because it is kept as it was written; a row
-//! that people can change carries a `version` that counts its writes.
+//! that users can change carries a `version` that counts its writes.
 
 // In a test build the lint on wildcard imports keeps quiet, and an expectation would not be met.
 #![cfg_attr(

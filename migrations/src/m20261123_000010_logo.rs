@@ -16,7 +16,7 @@ impl MigrationTrait for Migration {
             .create_table(
                 Table::create()
                     .table("logo")
-                    // SHA-256 of the URL, in hex: an address of ours that says nothing of where the picture came from.
+                    // SHA-256 of the URL, in hex: a local URL that does not reveal the source of the image.
                     .col(text("id").primary_key())
                     .col(text("url"))
                     // When it is to be fetched; none: it is not wanted now.

@@ -1,4 +1,4 @@
-//! Drafts: integrations that somebody is about to add.
+//! Drafts: integrations that a user is about to add.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,4 +1,4 @@
-//! A registration remembers for which wishes its client may be replaced only when a person approves.
+//! A registration stores for which desired state its client may be replaced only with approval.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

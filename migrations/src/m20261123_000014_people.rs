@@ -1,4 +1,4 @@
-//! What the pages about keys and people show: from where a key was last used, why it never ends, what took its place; the
+//! Columns for the pages about keys and users: from where a key was last used, why it never ends, what replaced it; the
 //! browser of a session; who may not come in any more. And the audit log by time.
 
 use sea_orm_migration::{prelude::*, schema::*};

@@ -1,4 +1,4 @@
-//! Envelope encryption: each sealed value has a data key of its own, which alone is sealed with the deployment's key.
+//! Envelope encryption: each encrypted value has its own data key, and only that key is encrypted with the deployment's key.
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, Statement};
 use sea_orm_migration::{prelude::*, schema::*};

@@ -1,4 +1,4 @@
-//! Signed points of the audit log's chain, from which it can be checked after older events were removed.
+//! Signed checkpoints of the audit log's hash chain, from which the log can be verified after older events were removed.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

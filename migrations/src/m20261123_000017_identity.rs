@@ -1,17 +1,17 @@
-//! Roles by workspace, people of an identity provider, and how often somebody was refused.
+//! Roles by workspace, users of an identity provider, and counts of refused sign-ins.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Whoever was bound to one workspace has their role there, and none in the whole organisation. `user.workspace_id` is
-/// from now on the workspace a person acts in.
+/// A user who was bound to one workspace has their role there, and none in the whole organisation. `user.workspace_id` is
+/// from now on the workspace a user acts in.
 const UP: [&str; 2] = [
     r#"INSERT INTO membership (user_id, workspace_id, role) SELECT id, workspace_id, role FROM "user" WHERE workspace_id IS NOT NULL"#,
     r#"UPDATE "user" SET role = 'none' WHERE workspace_id IS NOT NULL"#,
 ];
-/// Back to one place for each: the one they act in. Whoever has no role there reads.
+/// Back to one place for each: the one they act in. A user without a role there becomes a viewer.
 const DOWN: [&str; 2] = [
     r#"UPDATE "user" SET role = (SELECT role FROM membership m WHERE m.user_id = "user".id AND m.workspace_id = "user".workspace_id) WHERE EXISTS (SELECT 1 FROM membership m WHERE m.user_id = "user".id AND m.workspace_id = "user".workspace_id)"#,
     r#"UPDATE "user" SET role = 'viewer' WHERE role = 'none'"#,

@@ -1,5 +1,5 @@
-//! Who chose the address of an integration: somebody who may write the organisation's configuration, or not. What was saved
-//! before counts as chosen by such a person, so that nothing stops working.
+//! Who chose the address of an integration: a user who may write the organisation's configuration, or not. What was saved
+//! before counts as chosen by such a user, so that nothing stops working.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -99,7 +99,7 @@ document.addEventListener('click', ({ target }) => {
   for (const menu of document.querySelectorAll('details.menu[open]')) if (!menu.contains(target)) menu.open = false;
 });
 
-// What moves is looked at again, unless somebody is reading or typing in it.
+// Parts that change are refreshed, unless the user reads or types in them.
 async function refresh() {
   const region = document.querySelector('[data-live]');
   if (!region) return;

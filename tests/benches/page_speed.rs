@@ -26,7 +26,7 @@ const SAVES: usize = 100;
 /// Requests before anything is measured.
 const WARM: usize = 20;
 
-/// An organisation behind its server, and somebody signed in to it.
+/// An organisation behind its server, and a signed-in user.
 struct Side {
     server: TestServer,
     dataset: Dataset,

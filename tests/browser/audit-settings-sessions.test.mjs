@@ -1,4 +1,4 @@
-// The audit log, the settings, and sessions that end: elsewhere, or while somebody writes.
+// The audit log, the settings, and sessions that end: elsewhere, or while a user types.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { flow, openPage } from './fixture.mjs';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { editor, flow, MODES, press, reloadUntil, startSandbox, type } from './fixture.mjs';
 import { EXAMPLES } from './examples.mjs';
 
-// What people get wrong most, whether that stops a save, and what the page says: word for word, and the button that mends it.
+// Frequent mistakes, whether they prevent saving, the exact message of the page, and the button that fixes them.
 const MISTAKES = [
   {
     of: 'a doubled wrapper',

@@ -69,7 +69,7 @@ export async function demoData(t, registry) {
   return { ...ids, outdated: of('atlassian'), registered: of('linear'), failed: of('snowflake'), unconfirmed: of('notion'), retrying: of('datadog') };
 }
 
-// Somebody with roles in two workspaces, who has not come yet, and somebody who left.
+// A user with roles in two workspaces who has never signed in, and a deactivated user.
 async function people(api) {
   const both = [{ workspace_id: 'acme-prod', role: 'manager' }, { workspace_id: 'support', role: 'viewer' }];
   const { id: invited } = await api('POST', '/v1/users', { email: 'katherine@acme.com', name: 'Katherine Johnson', workspaces: both });

@@ -47,7 +47,7 @@ async function browser() {
   return launched;
 }
 
-// What a test started is ended in the opposite order, all of it, whatever goes wrong on the way.
+// Everything that a test started is stopped in reverse order, even after failures.
 const endings = new WeakMap();
 export function atEnd(t, work) {
   if (!endings.has(t)) {
@@ -252,7 +252,7 @@ export async function startRegistry(t, environment = {}, files = {}, from = unde
   return { base, folder, signInLink, run, stop, api: (key) => api(base, key) };
 }
 
-// `serve` says where it listens, and, as nobody can sign in yet, how the first administrator does.
+// `serve` says where it listens, and how the first administrator signs in.
 async function announcement(output) {
   let base;
   for await (const line of createInterface({ input: output })) {

@@ -1,4 +1,4 @@
-// People of this deployment's own: invited, with a password, with roles by workspace, locked out, signed out, deactivated.
+// Users with a local account: invited, with a password, with roles by workspace, locked out, signed out, deactivated.
 import assert from 'node:assert/strict';
 import { flow, openPage } from './fixture.mjs';
 
@@ -122,7 +122,7 @@ flow('somebody is invited, sets a password and changes it', async ({ t, mode, re
     await signIn(elsewhere.page, registry, GRACE.email, OTHER);
     await elsewhere.page.waitForURL(/\/ui\/integrations$/);
   });
-  await step('whoever gets a new link has no password any more, which is asked first', async () => {
+  await step('a new link removes the user\'s password, after a confirmation', async () => {
     await page.goto(`${registry.base}/ui/settings/people`);
     await page.getByRole('link', { name: 'New link for Grace' }).click();
     await page.getByText('Their password ends at once').waitFor();

@@ -1,4 +1,4 @@
-// Saving a configuration as people do it: reviewed, refused because somebody else was faster, restored from the history, and
+// Saving a configuration as people do it: reviewed, refused because another user was faster, restored from the history, and
 // with re-registration put off.
 import assert from 'node:assert/strict';
 import { editor, flow, reloadUntil, startSandbox } from './fixture.mjs';
@@ -55,7 +55,7 @@ flow('of two people who save, the second sees both texts and loses nothing', asy
   await linear(t, api, 'http://127.0.0.1:9/mcp', JSON.parse(named('Base')));
   const mine = named('Mine').replace('\n}', ',\n  "tools": {}\n}');
 
-  await step('types while somebody else saves', async () => {
+  await step('types while another user saves', async () => {
     await page.goto(`${registry.base}/ui/integrations/linear/config`);
     await editor(page).fill(mine);
     await api('PUT', '/v1/mcp-integrations/linear', { configurations: JSON.parse(named('Theirs')) });

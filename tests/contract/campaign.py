@@ -89,7 +89,7 @@ class Campaign:
         return {"x-portkey-api-key": credential}
 
     def run(self, document, only):
-        """Asks; what is left to say stands in `failures` afterwards."""
+        """Sends the requests; problems are in `failures` afterwards."""
         began = time.monotonic()
         self.deployment.put_back(self.copy)
         self.before = self.look()

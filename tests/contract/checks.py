@@ -47,7 +47,7 @@ class Checks:
         assert problem["success"] is False
 
     def security_headers_stand(self, context, response, case):
-        """The security headers stand on every answer."""
+        """Every response has the security headers."""
         for name, value in HEADERS.items():
             found = first(response, name)
             assert found and (value is None or found == value), f"the header {name} is {found!r}"

@@ -57,7 +57,7 @@ def arguments():
 
 
 def run(asked, document, sandboxes, folder):
-    """Fills a deployment once, then lets each identity loose on a copy of its own."""
+    """Fills a deployment once, then runs each identity against its own copy."""
     secrets = Secrets()
     deployment = Deployment(folder / "seeded", secrets)
     deployment.run("migrate")

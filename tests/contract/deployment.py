@@ -14,7 +14,7 @@ SETTINGS = {
     "DATABASE__URL": "sqlite://registry.sqlite?mode=rwc",
     "SEALING__KEYS": "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
     "EGRESS__ALLOW_HTTP_LOOPBACK": "true",
-    # Each request says that it came from another address, so that the limit of bad credentials stands in nobody's way.
+    # Each request says that it came from another address, so that the limit of failed authentication applies to none.
     "SERVER__TRUSTED_PROXIES": "127.0.0.1",
     "SERVER__WORKERS": "1",
     "LIMITS__BURST": "1000000",
@@ -35,7 +35,7 @@ def free_port():
 
 
 class Deployment:
-    """`mcp-registry serve` in a folder of its own. Its address stays the same whenever it is started again."""
+    """`mcp-registry serve` in its own folder. Its address stays the same after a restart."""
 
     def __init__(self, folder, secrets):
         self.folder = Path(folder)
@@ -75,11 +75,11 @@ class Deployment:
             self.process = None
 
     def keep(self, copy):
-        """Keeps what the database holds, while nobody serves."""
+        """Copies the database while no process serves."""
         self.run("backup", str(copy))
 
     def put_back(self, copy):
-        """Begins anew from what was kept."""
+        """Starts again from the stored state."""
         self.stop()
         for file in self.folder.glob("registry.sqlite*"):
             file.unlink()

@@ -16,7 +16,7 @@ PATIENCE = 30
 
 
 class Secrets:
-    """What is planted as a secret: each value stands nowhere else."""
+    """The planted secrets: each value occurs nowhere else."""
 
     def __init__(self):
         self.planted = {"own": [], "foreign": [], "organisation": []}
@@ -61,7 +61,7 @@ class Scenario:
 
 
 class Admin:
-    """Somebody who may do everything, over the API."""
+    """An admin, over the API."""
 
     def __init__(self, url, key):
         self.url = url
@@ -257,7 +257,7 @@ class Seeder:
             raise SystemExit(f"POST {path} while seeding: {reply.status_code}")
 
     def draft(self, side, prefix, team):
-        """An integration that somebody is about to add, with a secret in it."""
+        """A draft of an integration, with a secret in it."""
         answer = self.admin.post("/v1/users", {"email": f"{prefix}-drafter@example.com", "role": "admin"})
         browser = self.sign_in(answer["id"])
         name = f"Draft of {prefix} marked"
@@ -304,7 +304,7 @@ class Seeder:
                 self.secrets.planted["own" if document["workspace"] == "own-team" else "foreign"].append(secret)
 
     def outdate(self):
-        """Leaves a client of each side waiting for somebody to agree to its replacement."""
+        """Leaves one client of each side with a replacement pending approval."""
         for side, prefix in (("own", "own"), ("foreign", "zzf")):
             body = {"configurations": self.configuration(side, f"{prefix} later", "outdated")}
             self.admin.put(f"/v1/mcp-integrations/{prefix}-outdated?hold_replacements=true", body)

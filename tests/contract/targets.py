@@ -98,7 +98,7 @@ class Targets:
                 query[name] = thing
             elif name in ("search", "current_page", "action", "kind", "format", "version", "state", "result") and dice.random() < 0.7:
                 del query[name]
-        # A poll that nobody answers would take its time.
+        # An unanswered poll would take long.
         if "wait" in query or case.operation.path.endswith("/gateway/changes"):
             query["wait"] = "0"
 
@@ -157,7 +157,7 @@ class Targets:
         return one
 
     def confine(self, case):
-        """No address leads beyond this machine: whatever looks like one leads to the sandbox."""
+        """No URL leads beyond this machine: every URL leads to the sandbox."""
         case.query = self.confined(case.query)
         case.body = self.confined(case.body)
 
@@ -174,6 +174,6 @@ class Targets:
 
 
 def negative(case, location):
-    """Whether what stands there is wrong on purpose."""
+    """Whether the value is invalid on purpose."""
     component = case.meta.components.get(location) if case.meta else None
     return component is not None and component.mode == GenerationMode.NEGATIVE

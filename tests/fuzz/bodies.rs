@@ -169,7 +169,7 @@ fn assert_fit(issued: &Issued) {
 fn is_fit(name: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => {
-            // What stands behind `#` is a language (RFC 7591 §2.2).
+            // The text after `#` is a language tag (RFC 7591 §2.2).
             let link = name.split('#').next().is_some_and(|name| name.ends_with("_uri")) && !text.is_empty();
             let web = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
             let runs = text.trim_start().to_ascii_lowercase().starts_with("javascript:");
@@ -247,7 +247,7 @@ pub(crate) fn logo(bytes: &[u8]) {
     }
 }
 
-/// An Advanced Configuration as somebody sends it.
+/// An Advanced Configuration as a user sends it.
 pub(crate) fn advanced_configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let verified = verify(text, &KnownSecrets::default());
@@ -266,7 +266,7 @@ pub(crate) fn advanced_configuration(bytes: &[u8]) {
     for secret in verified.new_secrets() {
         let pointer = &secret.pointer;
         let stored: serde_json::Value = serde_json::from_str(&kept).expect("what is kept is JSON");
-        // Aliases are written as they came; where the pointer leads, a marker stands.
+        // Aliases are written as they came; the pointer leads to a marker.
         if let Some(value) = stored.pointer(pointer) {
             assert!(value.as_str().and_then(parse_marker).is_some(), "{pointer} is not sealed");
         }
@@ -284,7 +284,7 @@ pub(crate) fn advanced_configuration(bytes: &[u8]) {
     assert_eq!(resolution.effective.digest().len(), 64);
 }
 
-/// What stands in paths, queries and headers: references, slugs, rules, moments to wait for, addresses.
+/// Values in paths, queries and headers: references, slugs, rules, wait times, URLs.
 pub(crate) fn references(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     drop(Reference::parse(&text));

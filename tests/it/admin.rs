@@ -27,7 +27,7 @@ use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
 use support::{Client, Engine, Reply, TestServer};
 
-/// Somebody with a session cookie.
+/// A browser with a session cookie.
 pub(crate) struct Browser {
     client: Client,
     cookie: String,
@@ -48,7 +48,7 @@ impl Browser {
         Self::with_link(t, &token).await
     }
 
-    /// Somebody who did not sign in.
+    /// A browser without a session.
     pub(crate) fn nobody(t: &TestServer) -> Self {
         Self::at(t.anonymous())
     }
@@ -64,7 +64,7 @@ impl Browser {
         Self::nobody(t).after(&reply)
     }
 
-    /// Somebody of this role, invited by the operator.
+    /// A user of this role, invited by the operator.
     pub(crate) async fn invited(t: &TestServer, email: &str, role: Role, workspace: Option<&str>) -> Self {
         let workspace = workspace.map(Reference::parse);
         let new =
@@ -193,7 +193,7 @@ async fn every_page_has_the_security_headers() {
         assert_hardened(&page, path);
         assert_eq!(page.header("strict-transport-security"), "", "{path}: only where it is set");
     }
-    // What somebody else sends, and what nobody may see, too.
+    // What another user sends, and what no user may see, too.
     assert_hardened(&Client::send(browser.request(Method::POST, "/ui/theme")).await.expect(403), "foreign");
     assert_hardened(&t.anonymous().get("/ui/audit").await.expect(303), "signed out");
     let page = browser.get("/ui/integrations").await;

@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Child;
 
-/// Between two looks: whoever asks without a pause takes the processor from what is waited for.
-const PAUSE: Duration = Duration::from_millis(10);
+/// Between two polls: polling without a pause takes the processor from the process under test.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Saves a server with a worker-less process, kills it, starts another one: it is registered within five seconds.
 async fn killed_between_save_and_registration(engine: Engine) {
@@ -49,7 +49,7 @@ async fn killed_between_save_and_registration(engine: Engine) {
             if document["registration"]["state"] == "registered" {
                 return document;
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     });
     let document = found.await.expect("registered within five seconds after the restart");
@@ -111,7 +111,7 @@ async fn two_replicas_and_two_workers_serve_one_deployment() {
             if document["client"]["client_id"] == event["client_id"] {
                 return;
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     });
     found.await.expect("the other replica serves it");
@@ -147,7 +147,7 @@ async fn one_address_is_limited_to_its_share_of_connections() {
     held.pop();
     let freed = tokio::time::timeout(Duration::from_secs(10), async {
         while !ask(&mut connect(&serving, one).await).await.starts_with("HTTP/1.1 200") {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     });
     freed.await.expect("who leaves makes room");
@@ -155,7 +155,7 @@ async fn one_address_is_limited_to_its_share_of_connections() {
     serving.end().await;
 }
 
-/// Somebody who follows changes on a connection of their own, from an address; whether they were let in.
+/// A watcher of changes on its own connection, from an address; whether it was admitted.
 async fn follows(serving: &Serving, from: [u8; 4], key: &str) -> Option<TcpStream> {
     let mut stream = connect(serving, from).await;
     let request = format!(
@@ -168,7 +168,7 @@ async fn follows(serving: &Serving, from: [u8; 4], key: &str) -> Option<TcpStrea
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn followers_of_a_few_addresses_leave_room_for_another() {
+async fn watchers_of_a_few_addresses_leave_room_for_others() {
     let installed =
         Installation::new(TestDatabase::new(Engine::Sqlite).await).with("LIMITS__CONNECTIONS", "40");
     installed.run(&["migrate"]).await;

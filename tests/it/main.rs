@@ -1,4 +1,4 @@
-//! Every test over the whole house, in one binary.
+//! Every test of the whole product, in one binary.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,4 @@
-//! No secret where none belongs. Each is planted with a word of its own; then everything that anybody can read is read:
+//! No secret leaks. Each is planted with its own word; then everything that any caller can read is read:
 //! every operation and page, refusals, metrics, logs at their loudest, the audit log's exports, what the commands print,
 //! the database and its copy.
 

@@ -15,7 +15,7 @@ function configurations() {
   if (scenario === 'auth/pre-registration') {
     return { oauth_client_metadata: { client_id: context.client_id, client_secret: context.client_secret } };
   }
-  // The suite accepts this one document only, which does not exist: a client that somebody else published.
+  // The suite accepts this one document only, which does not exist: a client that another party published.
   if (scenario === 'auth/basic-cimd') {
     return { oauth_client_metadata: { client_id: 'https://conformance-test.local/client-metadata.json' } };
   }

@@ -1,4 +1,4 @@
-// The gateway of docs/gateway-guide.md, type-checked and run as it stands there: against the sandbox and oidc-provider.
+// The gateway of docs/gateway-guide.md, type-checked and run unchanged: against the sandbox and oidc-provider.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -85,7 +85,7 @@ test('the example against the sandbox: signs in, and follows what is changed', a
   const session = await gateway.connect('acme/notes', 'ann', consent);
   assert.ok((await session.listTools()).tools.length > 0);
   await session.close();
-  // A second session of the same user needs nobody's consent.
+  // A second session of the same user needs no consent.
   await (await gateway.connect('acme/notes', 'ann', () => assert.fail('asked again'))).close();
   const headers = { 'x-team': 'acme' };
   await call(registry, registry.admin, 'PUT', '/v1/mcp-integrations/notes', { configurations: { ...METADATA, headers } });

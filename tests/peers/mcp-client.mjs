@@ -1,6 +1,6 @@
-// A real MCP client (TypeScript SDK) in the place of a gateway: uses a client that somebody else registered, never registers.
+// A real MCP client (TypeScript SDK) in the place of a gateway: uses a client that another party registered, never registers.
 //   node mcp-client.mjs MCP_URL GATEWAY_DOCUMENT.json
-// The document is what `GET /v1/gateway/servers/{workspace}/{server}` answers; its member `client` is used as it stands.
+// The document is what `GET /v1/gateway/servers/{workspace}/{server}` answers; its member `client` is used unchanged.
 import { OAuthClientInformationFullSchema } from '@modelcontextprotocol/sdk/shared/auth.js';
 import { readFileSync } from 'node:fs';
 import { Session } from './lib/gateway.mjs';

@@ -18,7 +18,7 @@ CALLBACK = DOCUMENT["client"]["redirect_uris"][0]
 
 
 class Storage:
-    """What the SDK asks of a gateway: the document's client as it stands, and the tokens of one user."""
+    """What the SDK needs from a gateway: the document's client unchanged, and the tokens of one user."""
 
     def __init__(self):
         self.client = OAuthClientInformationFull.model_validate(DOCUMENT["client"])

@@ -85,7 +85,7 @@ test('SDK authorization server: the rate limit answers 429 with Retry-After', as
   assert.ok(Number(second.headers.get('retry-after')) > 0);
 });
 
-// A client that works, until the server is made to forget it: what it says of a code that nobody issued tells which.
+// A client that works, until the server is made to forget it: its answer to an invalid code shows which.
 async function saysOf(tokenEndpoint, client) {
   const form = new URLSearchParams({ grant_type: 'authorization_code', code: 'nobody-issued-this', redirect_uri: METADATA.redirect_uris[0], code_verifier: 'v'.repeat(43), client_id: client.client_id, ...(client.client_secret ? { client_secret: client.client_secret } : {}) });
   const response = await fetch(tokenEndpoint, { method: 'POST', body: form });

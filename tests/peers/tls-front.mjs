@@ -1,4 +1,4 @@
-// https on loopback, under a certificate authority of its own, in front of a plain server: what a reverse proxy is to a
+// https on loopback, under its own certificate authority, in front of a plain server: what a reverse proxy is to a
 // deployment, with its public name. Settings: README.md.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ openssl('req', ...newKey, '-keyout', 'server.key', '-out', 'server.csr', '-subj'
 writeFileSync(file('extensions'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n');
 openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'server.pem', '-days', '2', '-extfile', 'extensions');
 
-// Who stands behind is often not known before this front's own name: it may be told later (`PUT` to `ready.control`).
+// The backend is often unknown before this front has a name: it can be set later (`PUT` to `ready.control`).
 let upstream = process.env.UPSTREAM;
 
 const front = createServer({ key: readFileSync(file('server.key')), cert: readFileSync(file('server.pem')) }, (request, response) => {

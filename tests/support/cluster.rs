@@ -100,7 +100,7 @@ impl Cluster {
             .await;
     }
 
-    /// Ends it as a power cut would: nobody is asked, nothing is put in order.
+    /// Ends it as a power cut would: without a clean shutdown.
     pub async fn kill(&self) {
         let data = self.data();
         self.run("pg_ctl", &["-D", data.to_str().expect("text"), "-m", "immediate", "stop"]).await;

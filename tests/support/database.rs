@@ -7,9 +7,9 @@ use tempfile::TempDir;
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// A file of its own.
+    /// A separate file.
     Sqlite,
-    /// A schema of its own in the cluster that `./test` started.
+    /// A separate schema in the cluster that `./test` started.
     Postgres,
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn variable(name: &str) -> String {
     optional_variable(name).unwrap_or_else(|| panic!("{name} is not set: run the tests through ./test"))
 }
 
-/// A variable that whoever runs the tests may set.
+/// An environment variable of the test run.
 pub fn optional_variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "how ./test tells where things are")]
     std::env::var(name).ok()

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
 /// The longest pause of a delayed request.
-const LONGEST_DELAY: u64 = 300;
+const MAX_DELAY_MILLIS: u64 = 300;
 
 /// What is done to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,7 +128,7 @@ fn fate(shared: &Shared) -> (Fate, Duration, Duration) {
         12..16 => (Fate::Dropped, Duration::ZERO, Duration::ZERO),
         16..19 => (Fate::Unread, Duration::ZERO, Duration::ZERO),
         19..60 => {
-            let pause = Duration::from_millis(random.between(10, LONGEST_DELAY));
+            let pause = Duration::from_millis(random.between(10, MAX_DELAY_MILLIS));
             let (before, after) =
                 if random.chance(30) { (pause, Duration::ZERO) } else { (Duration::ZERO, pause) };
             (Fate::Delayed, before, after)
@@ -162,7 +162,7 @@ async fn handle(mut client: TcpStream, at: i64, shared: Arc<Shared>) {
         return;
     }
     if let Some(answer) = answer {
-        // The client may have been killed meanwhile; then there is nobody to tell.
+        // The client may have been killed meanwhile; then there is no receiver.
         drop(client.write_all(&answer.bytes()).await);
         drop(client.shutdown().await);
     }
@@ -221,7 +221,7 @@ impl Message {
         body[name].as_str().map(str::to_owned)
     }
 
-    /// As it goes on: the same, with the connection closed after it.
+    /// The forwarded request: the same, with the connection closed after it.
     fn bytes(&self) -> Vec<u8> {
         let mut lines: Vec<&str> =
             self.head.split("\r\n").filter(|line| !is_header(line, "connection")).collect();

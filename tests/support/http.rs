@@ -9,7 +9,7 @@ use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use std::sync::OnceLock;
 
-/// The app on a port of its own, on a fresh database.
+/// The app on its own port, on a new database.
 pub struct TestServer {
     /// `http://127.0.0.1:PORT`
     pub url: String,
@@ -73,23 +73,23 @@ impl TestServer {
         Replica { url: format!("http://{address}"), registry, handle }
     }
 
-    /// The door of another process, on whatever it was opened with.
+    /// A client of another process, with its address.
     pub fn replica_of(&self, registry: Registry) -> Replica {
         let (address, handle) = listen(0, parts(registry.clone()));
         Replica { url: format!("http://{address}"), registry, handle }
     }
 
-    /// Somebody without credential.
+    /// A caller without credential.
     pub fn anonymous(&self) -> Client {
         Client { url: self.url.clone(), token: None }
     }
 
-    /// Somebody with this token.
+    /// A caller with this token.
     pub fn with_token(&self, token: &str) -> Client {
         Client { url: self.url.clone(), token: Some(token.to_owned()) }
     }
 
-    /// Somebody with an API key of `role`, bound to `workspace` if one is given.
+    /// A caller with an API key of `role`, bound to `workspace` if one is given.
     pub async fn client(&self, role: Role, workspace: Option<&str>) -> Client {
         self.with_token(&self.key(role, workspace).await)
     }
@@ -159,7 +159,7 @@ fn parts(registry: Registry) -> Parts {
 }
 
 /// The one HTTP client of all identities: to make one reads every root certificate of the machine, which took longer than
-/// most requests. It keeps no connection, as each test has a runtime of its own, with which its connections end.
+/// most requests. It keeps no connection, as each test has its own runtime, with which its connections end.
 fn client() -> &'static reqwest::Client {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     #[expect(clippy::disallowed_methods, reason = "tests are clients, on loopback only")]
@@ -221,7 +221,7 @@ impl Reply {
 }
 
 impl Client {
-    /// Somebody with `token` (empty: without) at a server that is not ours to start.
+    /// A caller with `token` (empty: without) at a server that the test does not start.
     pub fn new(url: &str, token: &str) -> Self {
         Self { url: url.to_owned(), token: (!token.is_empty()).then(|| token.to_owned()) }
     }

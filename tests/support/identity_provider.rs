@@ -43,7 +43,7 @@ pub struct Behaviour {
     pub key_set_fetched: usize,
 }
 
-/// It, on a port of its own.
+/// The provider, on its own port.
 pub struct FakeProvider {
     /// Its issuer.
     pub issuer: String,
@@ -128,7 +128,7 @@ async fn answer(
         "/keys" => {
             behaviour.key_set_fetched += 1;
             let key = |key: &usize| json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": KEYS[*key].0, "x": KEYS[*key].2 });
-            // Real key sets hold keys that not everybody understands.
+            // Real key sets contain keys of unsupported types.
             let odd = json!({ "kty": "unknown", "kid": "odd" });
             let keys: Vec<_> = std::iter::once(odd).chain(behaviour.published.iter().map(key)).collect();
             HttpResponse::Ok().json(json!({ "keys": keys }))

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// Longer than any of them needs on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PEER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A peer that runs until it is dropped: it ends when its standard input closes.
 pub struct Peer {
@@ -41,7 +41,7 @@ impl Peer {
 
     /// What the next line that begins with `word` tells.
     pub async fn event(&mut self, word: &str) -> Value {
-        let found = tokio::time::timeout(PATIENCE, async {
+        let found = tokio::time::timeout(PEER_TIMEOUT, async {
             while let Some(line) = self.lines.next_line().await.expect("readable lines") {
                 if let Some(json) = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) {
                     return serde_json::from_str(json).expect("an event is JSON");
@@ -58,7 +58,7 @@ impl Peer {
         reply.json().as_array().expect("a list").clone()
     }
 
-    /// Makes an authorization server forget a client, without telling anybody.
+    /// Makes an authorization server forget a client, without notice.
     pub async fn forget(&self, client_id: &str) {
         Client::new(self.text("control"), "").delete(&format!("/{client_id}")).await.expect(200);
     }
@@ -91,7 +91,7 @@ pub async fn portkey_sdk(base_url: &str, key: &str, workspace: &str, mcp_url: &s
 
 async fn run(command: &mut Command) -> Output {
     let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(PATIENCE, running).await.expect("it ends").expect("it runs");
+    let output = tokio::time::timeout(PEER_TIMEOUT, running).await.expect("it ends").expect("it runs");
     assert!(
         output.status.success(),
         "{}\n{}",

@@ -121,7 +121,7 @@ impl Installation {
 }
 
 impl Serving {
-    /// Somebody with this key.
+    /// A caller with this key.
     pub fn client(&self, key: &str) -> Client {
         Client::new(&self.url, key)
     }

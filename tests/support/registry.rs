@@ -137,7 +137,7 @@ impl TestRegistry {
         self.registry.servers().create(&self.admin(), new).await.expect("a server").value
     }
 
-    /// As many servers of `integration` in `workspace`, with slugs of their own.
+    /// Creates this many servers of `integration` in `workspace`, with distinct slugs.
     pub async fn servers(&self, integration: &str, workspace: &str, count: usize) {
         for number in 0..count {
             let new = NewServer {
@@ -153,7 +153,7 @@ impl TestRegistry {
         }
     }
 
-    /// Somebody with an API key of `role`, bound to `workspace` if one is given.
+    /// A caller with an API key of `role`, bound to `workspace` if one is given.
     pub async fn actor(&self, role: Role, workspace: Option<&str>) -> Actor {
         actor(&self.registry, role, workspace).await
     }

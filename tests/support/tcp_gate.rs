@@ -1,4 +1,4 @@
-//! A door in front of a TCP server that can be shut: nobody gets through, and who was inside is thrown out.
+//! A gate in front of a TCP server: when shut, it refuses new connections and closes the open ones.
 
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};

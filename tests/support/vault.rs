@@ -4,7 +4,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A vault on a port of its own, up for as long as the tests run.
+/// A vault on its own port, up for as long as the tests run.
 #[derive(Clone, Debug)]
 pub struct FakeVault {
     /// `http://127.0.0.1:PORT`

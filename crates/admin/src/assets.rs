@@ -1,4 +1,5 @@
-//! Our own CSS and script, and what npm built if it did, embedded in the binary with their compressed twins.
+//! The CSS and scripts of this crate and of the npm build (if it ran), embedded in the binary together with
+//! compressed variants.
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, IF_NONE_MATCH, VARY,
@@ -21,7 +22,7 @@ mod table {
 
 pub(crate) use table::FULL;
 
-/// The address of an asset; its hash is in it, so that it may be kept for ever.
+/// The URL of an asset. It contains the hash of the content, so that clients may cache it forever.
 pub(crate) fn url(name: &str) -> String {
     let hash = table::ASSETS.iter().find(|asset| asset.name == name).map_or("none", |asset| asset.hash);
     format!("/ui/assets/{hash}/{name}")
@@ -81,13 +82,13 @@ mod tests {
     use actix_web::test::{TestRequest, call_service, init_service, read_body};
     use actix_web::{App, http::header::HeaderValue};
 
-    /// What the base layer may weigh, compressed with gzip (INV-61).
+    /// Maximum size of the base layer in bytes, compressed with gzip (INV-61).
     const MAX_BASE_BYTES: usize = 15 * 1024;
-    /// What all of an editor page may weigh.
+    /// Maximum size of an editor page in bytes, compressed with gzip.
     const MAX_EDITOR_BYTES: usize = 200 * 1024;
 
     #[actix_web::test]
-    async fn assets_come_compressed_when_asked_and_are_kept_for_ever() {
+    async fn assets_are_compressed_on_request_and_immutable() {
         let app = init_service(App::new().service(web::scope("/ui").service(serve))).await;
         let ask = async |coding: &'static str, etag: Option<HeaderValue>| {
             let mut request =
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_stay_light() {
+    fn page_sizes_are_bounded() {
         let weight = |names: &[&str]| -> usize {
             let of = |name: &&str| table::ASSETS.iter().find(|asset| *asset.name == **name);
             names.iter().filter_map(of).map(|asset| asset.gzip.len()).sum()

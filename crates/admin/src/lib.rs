@@ -6,8 +6,8 @@
 //! The modules:
 //! * [`configure`] mounts everything below `/ui`; it works without JavaScript.
 //! * `http` is shared by all pages: `session` turns a cookie into a signed-in user, `guard` has the limits, `origin` refuses
-//!   forms of other sites, `nul` a character that cannot be stored, `headers` says what a page may do.
-//! * `assets` are our own CSS and script, embedded by `build.rs`; `view` is shared by all templates.
+//! forms of other sites, `nul` a character that cannot be stored, `headers` restricts what a page may do.
+//! * `assets` are the CSS and scripts, embedded by `build.rs`; `view` is shared by all templates.
 //! * `pages/<noun>` holds the pages of a noun, each with its template in `templates/pages/`; `pages/failure` makes the page
 //!   for an error, `pages/sign_in/session_gate` authenticates before each page.
 
@@ -28,7 +28,7 @@ pub use state::AdminState;
 
 /// Mounts the pages at `/ui`.
 pub fn configure(config: &mut web::ServiceConfig, state: AdminState) {
-    // On the whole app: what stands before the pages needs it too.
+    // On the whole app: the middleware before the pages needs it too.
     config.app_data(web::Data::new(state));
     config.route("/ui", web::get().to(async || web::Redirect::to("/ui/integrations").see_other())).service(
         web::scope("/ui")

@@ -9,9 +9,9 @@ pub struct AdminState {
     pub registry: Registry,
     /// Whether session cookies are for https only; then they also carry the `__Host-` prefix.
     pub secure_cookies: bool,
-    /// The version shown in the foot.
+    /// The version, shown in the page footer.
     pub version: &'static str,
-    /// Whether the pages do without the enhancement layer, although it may be built in.
+    /// Whether pages omit the enhancement layer even when it is built in.
     pub basic: bool,
 }
 

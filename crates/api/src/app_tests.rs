@@ -1,4 +1,4 @@
-//! Tests of what `configure` mounts, on a database in memory.
+//! Tests of what `configure` mounts, on an in-memory database.
 
 use crate::configure;
 use crate::state::ApiState;
@@ -22,7 +22,7 @@ use tracing_actix_web::TracingLogger;
 
 struct Still;
 
-/// No way out: nothing here asks an upstream.
+/// External services that are never called: no test here sends an upstream request.
 struct Closed;
 
 impl TrustedHttpClient for Closed {
@@ -61,7 +61,7 @@ impl Clock for Still {
     }
 }
 
-/// A registry without anything in it, and keys of an admin, a viewer and a gateway.
+/// An empty registry, and keys of an admin, a viewer and a gateway.
 async fn registry() -> (ApiState, [String; 3]) {
     let ring = SealingRing::new(vec![SealingKey::generate().unwrap()]).unwrap();
     let registry =
@@ -103,7 +103,7 @@ impl Reply {
     }
 }
 
-/// The app behind `configure`, asked by `$send(method, path, key, body)`.
+/// The app of `configure`; requests are sent with `$send(method, path, key, body)`.
 macro_rules! app {
     ($state:expr, $send:ident) => {
         let app = init_service(
@@ -128,7 +128,7 @@ macro_rules! app {
 }
 
 #[actix_web::test]
-async fn an_integration_lives_and_dies() {
+async fn integration_is_created_changed_and_deleted() {
     let (state, [admin, viewer, gateway]) = registry().await;
     app!(state, send);
     let configuration =
@@ -194,7 +194,7 @@ async fn an_integration_lives_and_dies() {
     assert_eq!(refused.body["errors"][0]["pointer"], "/configurations/oauth_client_metadata/contacts");
     assert!(refused.body["errors"][0]["column"].is_number());
 
-    // Who may not write learns so before the body is looked at.
+    // A caller without write permission is refused before the body is read.
     assert_eq!(send("POST", "/v1/mcp-integrations", &viewer, "{", &[]).await.status, 403);
     assert_eq!(send("GET", path, &gateway, "", &[]).await.status, 403);
     assert_eq!(send("DELETE", path, &admin, "", &[]).await.status, 200);
@@ -203,7 +203,7 @@ async fn an_integration_lives_and_dies() {
 }
 
 #[actix_web::test]
-async fn servers_show_what_is_sent_and_gateways_fetch_it() {
+async fn server_metadata_is_shown_and_fetched_by_gateways() {
     let (state, [admin, viewer, gateway]) = registry().await;
     app!(state, send);
     let made = send("POST", "/v1/workspaces", &admin, "{\"name\": \"Acme\", \"slug\": \"acme\"}", &[]).await;
@@ -283,7 +283,7 @@ async fn servers_show_what_is_sent_and_gateways_fetch_it() {
 }
 
 #[actix_web::test]
-async fn the_edges_answer_with_problems() {
+async fn invalid_requests_get_problem_documents() {
     let (state, [admin, ..]) = registry().await;
     app!(state, send);
     let nobody = send("GET", "/v1/workspaces", "", "", &[]).await;
@@ -295,7 +295,7 @@ async fn the_edges_answer_with_problems() {
     for name in ["x-content-type-options", "cache-control", "content-security-policy", "referrer-policy"] {
         assert!(!nobody.header(name).is_empty(), "{name}");
     }
-    // A body is not looked at before its sender is known.
+    // A body is not read before the caller is authenticated.
     assert_eq!(send("POST", "/v1/workspaces", "", "{", &[]).await.status, 401);
 
     let lost = send("GET", "/v1/nothing", &admin, "", &[]).await;
@@ -323,7 +323,7 @@ async fn the_edges_answer_with_problems() {
 }
 
 #[actix_web::test]
-async fn probes_and_reference_ask_for_nothing() {
+async fn probes_and_reference_need_no_credential() {
     let (state, _) = registry().await;
     app!(state, send);
     for path in [

@@ -1,4 +1,4 @@
-//! Bodies of operations, read as a request sends them.
+//! Request bodies of operations, parsed as a request sends them.
 
 use crate::http::body::{RequestBody, parse, written};
 use crate::http::failure::Failure;
@@ -23,7 +23,7 @@ fn pair(pointer: &str, code: &str) -> (String, String) {
 }
 
 #[test]
-fn broken_json_says_where() {
+fn broken_json_has_a_position() {
     let Err(Failure::Application(Error::Invalid(found))) =
         parse::<CreateIntegration>("{\n  \"name\": \"Ä\", \"url\" 5\n}")
     else {
@@ -34,7 +34,7 @@ fn broken_json_says_where() {
 }
 
 #[test]
-fn every_wrong_member_is_reported_at_once() {
+fn all_wrong_members_are_reported_together() {
     let text = r#"{"name": 5, "url": "https://x.test/mcp", "auth_type": "oauth", "transprot": "http", "configurations": []}"#;
     let mut found = findings::<CreateIntegration>(text);
     found.sort();
@@ -51,7 +51,7 @@ fn every_wrong_member_is_reported_at_once() {
 }
 
 #[test]
-fn lengths_are_judged_by_code() {
+fn lengths_have_finding_codes() {
     let name = "x".repeat(256);
     let text = format!(r#"{{"name": "{name}", "description": "{}"}}"#, "y".repeat(501));
     let mut found = findings::<UpdateIntegration>(&text);
@@ -61,14 +61,14 @@ fn lengths_are_judged_by_code() {
 }
 
 #[test]
-fn a_change_must_say_something() {
+fn empty_change_is_refused() {
     let Err(failure) = parse::<UpdateIntegration>("{}") else { panic!("accepted") };
     assert!(failure.to_string().contains("`configurations`"), "{failure}");
     assert_eq!(findings::<UpdateIntegration>("{}"), [pair("", "nothing_to_change")]);
 }
 
 #[test]
-fn configurations_are_kept_as_written_and_null_clears() {
+fn configuration_is_kept_as_written_and_null_clears_it() {
     let body = parse::<UpdateIntegration>("{\"configurations\": { \"b\" : 1,\n\"a\": 1.50 }}").unwrap();
     assert_eq!(written(body.configurations), Patch::Set("{ \"b\" : 1,\n\"a\": 1.50 }".to_owned()));
     let cleared = parse::<UpdateIntegration>("{\"configurations\": null}").unwrap();
@@ -78,7 +78,7 @@ fn configurations_are_kept_as_written_and_null_clears() {
 }
 
 #[test]
-fn members_of_members_have_pointers() {
+fn nested_members_have_pointers() {
     let text = r#"{"workspaces": [{"id": "acme", "enabled": "yes"}, {"enable": true}]}"#;
     assert_eq!(
         findings::<UpdateAccess>(text),
@@ -91,7 +91,7 @@ fn members_of_members_have_pointers() {
 }
 
 #[test]
-fn secret_mappings_have_their_shape() {
+fn secret_mappings_are_validated() {
     let text = r#"{"secret_mappings": [{"target_field": "configurations.headers", "secret_reference_id": "x", "value_format": "yaml"}, {"secret_key": 1}]}"#;
     assert_eq!(
         findings::<UpdateIntegration>(text),
@@ -106,7 +106,7 @@ fn secret_mappings_have_their_shape() {
 }
 
 #[test]
-fn a_member_may_stand_only_once() {
+fn duplicate_member_is_refused() {
     assert_eq!(
         findings::<UpdateIntegration>(r#"{"name": "A", "name": "B"}"#),
         [pair("", "duplicate_member")]

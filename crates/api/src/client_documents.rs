@@ -1,6 +1,6 @@
 //! Client ID Metadata Documents, for authorization servers (draft-ietf-oauth-client-id-metadata-document).
 //!
-//! Public: no credential, no cookie, no negotiation, always the same bytes for the same metadata.
+//! Public: no credential, no cookie, no content negotiation; the same bytes for the same metadata.
 
 use crate::http::error_handler;
 use crate::http::extract::{if_none_match, sender};
@@ -15,15 +15,15 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
 use registry::Error;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-/// Puts the documents on the app.
+/// Mounts the documents on the app.
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(read_client_id_document);
 }
 
 /// Read a Client ID Metadata Document
 ///
-/// The address is the `client_id`. 404 once the client is withdrawn. Public; authorization servers fetch it, `HEAD` works
-/// too.
+/// The URL is the `client_id`. 404 after the client is withdrawn. Public, because authorization servers fetch it;
+/// `HEAD` is supported.
 #[utoipa::path(
     tag = "operation",
     security(()),
@@ -59,7 +59,7 @@ pub(crate) async fn read_client_id_document(
     document(request, state, path).await
 }
 
-/// The same without the body, which the server leaves out by itself.
+/// The same without the body, which the HTTP server omits.
 pub(crate) fn head(config: &mut web::ServiceConfig) {
     config.route("/oauth/clients/{document}.json", web::head().to(document));
 }

@@ -1,4 +1,4 @@
-//! Probes and metrics. They ask for no credential and say nothing that needs one.
+//! Probes and metrics. They need no credential and reveal nothing confidential.
 
 use crate::http::error_handler;
 use crate::http::extract::sender;
@@ -14,26 +14,26 @@ use std::fmt::Write;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-/// Puts the probes on the app.
+/// Mounts the probes on the app.
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(check_health).service(check_readiness).service(read_metrics);
 }
 
-/// How this process is.
+/// The state of this process.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok` when it lives, `ready` when it may serve, `degraded` when only gateways are served, what was known last,
-    /// or when everything can be read and nothing can be saved.
+    /// `ok` when the process is alive, `ready` when it may serve, `degraded` when it serves only gateways, with
+    /// the last known documents, or when everything can be read and nothing can be saved.
     #[schema(example = "ok")]
     status: &'static str,
-    /// With `degraded`: since when the database has been away.
+    /// With `degraded`: since when the database has not been reachable (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     stale_since: Option<DateTime<Utc>>,
-    /// With `ready`, during a rollout: `previous generation` when this process still has the settings of before. It works
-    /// with those in force, and stays in service.
+    /// With `ready`, during a rollout: `previous generation` when this process still has the previous settings.
+    /// It works with those in effect, and stays in service.
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<&'static str>,
-    /// The settings that differ from those in force, by name.
+    /// Names of the settings that differ from those in effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     differing_settings: Vec<&'static str>,
     /// With `degraded`: why nothing can be saved, and what to do.
@@ -56,30 +56,30 @@ impl Health {
     }
 }
 
-/// Whether this process lives
+/// Check that this process is alive
 ///
-/// Answers as long as the process runs; asks nothing of the database.
+/// Answers as long as the process runs; does not query the database.
 #[utoipa::path(
     tag = "operation",
     security(()),
-    responses((status = 200, description = "It lives.", body = Health, example = json!(Health::new("ok"))))
+    responses((status = 200, description = "The process is alive.", body = Health, example = json!(Health::new("ok"))))
 )]
 #[get("/healthz")]
 pub(crate) async fn check_health(request: HttpRequest) -> HttpResponse {
     guarded(&request, HttpResponse::Ok().json(Health::new("ok")))
 }
 
-/// Whether this process may serve
+/// Check that this process may serve
 ///
-/// The database answers, its schema is up to date, and this process is configured like the deployment, or as it was before
-/// the settings were last changed: then `settings` says so until the rollout ends. While the
-/// database is away, a process that holds documents for gateways stays in service for them, and says so; so does every
-/// process while the database can be read but not written.
+/// The database answers, its schema is current, and this process has the settings of the deployment or the previous
+/// ones: then `settings` says so until the rollout ends. While the database is not reachable, a process with cached
+/// documents for gateways stays in service for them, with `degraded`; so does every process while the database can
+/// be read but not written.
 #[utoipa::path(
     tag = "operation",
     security(()),
     responses(
-        (status = 200, description = "It may serve.", body = Health, example = json!(Health::new("ready"))),
+        (status = 200, description = "The process may serve.", body = Health, example = json!(Health::new("ready"))),
         ProbeProblems,
     )
 )]
@@ -94,7 +94,7 @@ pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiSt
             let stale_since = state.registry.gateway().away_since();
             HttpResponse::Ok().json(Health { stale_since, ..Health::new("degraded") })
         }
-        // Reading goes on, and every process has the same database: taking this one out would help nobody.
+        // Reads still work, and every process has the same database: removing this process would not help.
         Err(Error::Unavailable(_)) if state.registry.deployment().unwritable().is_some() => {
             let reason = state.registry.deployment().unwritable();
             HttpResponse::Ok().json(Health { reason, ..Health::new("degraded") })
@@ -104,12 +104,12 @@ pub(crate) async fn check_readiness(request: HttpRequest, state: web::Data<ApiSt
     guarded(&request, response)
 }
 
-/// Whether gateways still get what was known last. A load balancer that took such a process out would take that away.
+/// Whether gateways still get the last known documents. A load balancer that removed such a process would stop that.
 fn serves_gateways(registry: &Registry) -> bool {
     registry.gateway().away_since().is_some() && registry.gateway().cached_documents().0 > 0
 }
 
-/// Numbers about this process and its registrations
+/// Read the metrics of this process and its registrations
 ///
 /// In the Prometheus text format. The counts of registrations are those of the whole deployment.
 #[utoipa::path(
@@ -130,7 +130,7 @@ pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState
     }
     let mut text = (state.metrics)();
     text.push_str(&held(&state.registry));
-    // A database that is away must not hide what the process knows of itself.
+    // An unreachable database must not hide the metrics of the process itself.
     match state.registry.deployment().counters().await {
         Ok(counters) => text.push_str(&exposition(&counters)),
         Err(error) => tracing::warn!(%error, "the registrations could not be counted"),
@@ -141,7 +141,7 @@ pub(crate) async fn read_metrics(request: HttpRequest, state: web::Data<ApiState
     guarded(&request, response)
 }
 
-/// What this process holds for gateways.
+/// The metrics of the document cache.
 fn held(registry: &Registry) -> String {
     let (documents, bytes) = registry.gateway().cached_documents();
     let writable = u8::from(registry.deployment().unwritable().is_none());

@@ -1,4 +1,4 @@
-//! REST over `Registry`: routes, wire views, problem documents, the OpenAPI document.
+//! The REST API over `Registry`: routes, wire views, problem documents, the OpenAPI document.
 //!
 //! This crate must not know sea-orm, reqwest, askama or the pages: a handler extracts, calls one method of
 //! [`registry::Registry`] and answers with a view. Paths, bodies and envelopes are those of the hosted product's public
@@ -11,7 +11,7 @@
 //!   answers, the document and `/docs/problems` are made.
 //! * `v1/<noun>` and `gateway/<noun>` hold the operations of a noun and their wire views; a noun with many operations is a
 //!   folder with a file per operation.
-//! * `routes` lists what is documented; `openapi` makes the document and the pages that show it.
+//! * `routes` lists the documented routes; `openapi` generates the document and the pages that show it.
 //! * `client_documents` are public documents for authorization servers; `health` has the probes and the metrics.
 
 #[cfg(test)]
@@ -42,8 +42,9 @@ pub use state::{ApiState, Limits};
 
 /// Mounts `/v1`, `/oauth/clients/`, `/openapi.json`, `/docs/`, `/healthz`, `/readyz` and `/metrics`.
 ///
-/// `/v1` and `/docs/` compress what they answer, `/v1/gateway` does not (its `ETag` is that of the bytes): do not wrap
-/// the whole app in `Compress`. Put `tracing_actix_web::TracingLogger` around the app, its request id is used.
+/// `/v1` and `/docs/` compress their responses, `/v1/gateway` does not (its `ETag` is that of the bytes): do not
+/// wrap the whole app in `Compress`. Put `tracing_actix_web::TracingLogger` around the app, because its request id
+/// is used.
 pub fn configure(config: &mut web::ServiceConfig, state: ApiState) {
     config.app_data(web::Data::new(state));
     config.app_data(openapi::document::paths());

@@ -1,4 +1,4 @@
-//! What is answered where no operation is, and to paths that contain NUL.
+//! Responses to paths without an operation, and to paths that contain NUL.
 
 use crate::http::failure::Failure;
 use crate::http::nul::refuse_in;
@@ -19,7 +19,7 @@ fn known_paths_name_their_methods() {
 }
 
 #[test]
-fn the_parameter_is_named() {
+fn nul_parameter_is_named() {
     let refusal = |address: &str| {
         let refused = refuse_in(&address.parse().unwrap(), &paths());
         refused.map_err(|failure| failure.to_string().split(" contains").next().unwrap().to_owned())

@@ -8,21 +8,21 @@ use std::sync::Arc;
 pub struct ApiState {
     /// The application.
     pub registry: Registry,
-    /// Renders this process's metrics in the Prometheus text format; the counts of registrations are added to it.
+    /// Renders this process's metrics in the Prometheus text format; the counts of registrations are appended.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// How much is read.
+    /// The limits of a request.
     pub limits: Limits,
 }
 
-/// How much is read of a request.
+/// The limits of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest request body in bytes; what is longer gets 413.
+    /// Maximum size of a request body in bytes; a larger one gets 413.
     pub body: usize,
 }
 
 impl Default for Limits {
-    /// 512 KiB: an Advanced Configuration of 256 KiB with everything around it.
+    /// 512 KiB: an Advanced Configuration of 256 KiB plus the other members.
     fn default() -> Self {
         Self { body: 512 * 1024 }
     }

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_where_they_stand() {
+    fn members_have_positions() {
         let text = "{\n  \"name\": \"Ä\", \"configurations\": {\n    \"a/b\": [1,\n   2]\n  }\n}";
         assert_eq!(position(text, "/name"), Some((2, 11)));
         assert_eq!(position(text, "/configurations"), Some((2, 34)));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn of_members_that_stand_twice_the_last_is_meant() {
+    fn last_duplicate_member_has_the_position() {
         let text = r#"{"a": {"b": 1}, "\u0061": {"c": "\"}", "d": [[], {}, -1.5e3]}}"#;
         assert_eq!(position(text, "/a"), Some((1, 27)));
         assert_eq!(position(text, "/a/b"), Some((1, 27)), "the first is not there any more");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_body_has_no_position_of_its_own() {
+    fn whole_body_has_no_position() {
         let mut findings = [Finding::error("", "invalid_json", "Broken.")];
         findings[0].line = Some(7);
         place("{", &mut findings);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_read_twice_and_none_is_too_deep() {
+    fn text_is_parsed_once_with_a_depth_limit() {
         // With a parser for each level, or each finding, this would take minutes or the stack.
         let deep = format!("{{\"x\": {}{}, \"y\": 1}}", "[".repeat(200_000), "]".repeat(200_000));
         assert_eq!(position(&deep, "/y"), Some((1, 400_014)));

@@ -34,7 +34,7 @@ pub struct Picture {
     pub media_type: &'static str,
     /// Width and height in pixels; a vector graphic has none.
     pub pixels: Option<(u32, u32)>,
-    /// What the server calls it, where that is something else: a browser that is told not to guess shows nothing.
+    /// The declared media type, when it differs from the content: with `nosniff` a browser shows nothing.
     pub labelled: Option<String>,
 }
 
@@ -71,7 +71,7 @@ pub fn check_logo(answer: &LogoAnswer<'_>) -> Result<Picture, LogoProblem> {
         )),
         401 | 403 => Err(LogoProblem::new(
             "refused",
-            format!("answered {}. It must be readable by everybody, without signing in.", answer.status),
+            format!("answered {}. It must be readable without signing in.", answer.status),
         )),
         status => Err(LogoProblem::new("no_success", format!("answered {status} instead of 200."))),
     }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_known_by_their_content() {
+    fn images_are_recognised_by_content() {
         let webp = b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xff\x01\0\xff\x01\0";
         let gif = b"GIF89a\x10\0\x20\0\0\0\0";
         let jpeg =
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_svg_is_one_by_its_first_element() {
+    fn svg_is_recognised_by_its_first_element() {
         for svg in [
             "<svg/>",
             "\u{feff} <?xml version=\"1.0\"?>\n<!-- a > b -->\n<!DOCTYPE svg PUBLIC \"x\" \"y\">\n<svg xmlns=\"…\">",
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_says_what_it_is() {
+    fn non_image_is_reported_with_its_type() {
         let page = check_logo(&answer(200, "text/html", b"<!doctype html>")).unwrap_err();
         assert_eq!(page.code, "not_an_image");
         assert!(page.message.contains("`text/html`"), "{}", page.message);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_says_where_it_leads_without_its_query() {
+    fn redirect_is_reported_without_its_query() {
         let to = |location| {
             let answer = LogoAnswer { location, ..answer(301, "", b"") };
             check_logo(&answer).unwrap_err().message
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn logos_are_named_once_and_the_one_without_a_language_first() {
+    fn logos_are_unique_with_the_untagged_one_first() {
         let metadata = json!({
             "logo_uri#fr": "https://a.example/fr.png", "logo_uri": "https://a.example/z.png",
             "logo_uri#de": "https://a.example/z.png", "logo_urix": "https://a.example/no.png", "logo_uri#xx": 1,

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_in_addresses_and_forms_has_a_place() {
+    fn nul_in_urls_and_forms_has_a_position() {
         assert_eq!(in_path("/v1/workspaces/a%00"), Some(NulLocation::Segment(2)));
         assert_eq!(in_path("/v1/workspaces/%2500"), None, "this is the text `%00`");
         assert_eq!(in_pairs("a=b&search=x%00y"), Some(NulLocation::Value("search".to_owned())));

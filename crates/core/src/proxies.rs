@@ -52,14 +52,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_word_of_our_proxies_is_taken() {
+    fn only_trusted_proxies_are_believed() {
         let ours = TrustedProxies::parse(&["10.0.0.0/8".into(), "::1".into()]).unwrap();
         for (peer, forwarded, expected) in [
             ("192.0.2.7", vec![], "192.0.2.7"),
             ("192.0.2.7", vec!["198.51.100.1"], "192.0.2.7"),
             ("10.1.1.1", vec!["198.51.100.1"], "198.51.100.1"),
             ("::ffff:10.1.1.1", vec!["198.51.100.1"], "198.51.100.1"),
-            // What the sender made up stands before what our proxy noted.
+            // A forged value of the sender precedes the value of the trusted proxy.
             ("10.1.1.1", vec!["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
             ("10.1.1.1", vec!["203.0.113.9", "198.51.100.1,10.2.2.2"], "198.51.100.1"),
             ("10.1.1.1", vec![], "10.1.1.1"),

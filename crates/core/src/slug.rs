@@ -24,7 +24,7 @@ pub enum SlugError {
     /// A character outside `a-z A-Z 0-9 _ -`.
     #[error("a slug may contain only letters a-z, digits, `-` and `_`")]
     Character,
-    /// Shaped like a UUID, so it could not be told from an id.
+    /// Formatted like a UUID, so it would be mistaken for an id.
     #[error("a slug may not look like a UUID")]
     Uuid,
     /// A reserved path segment.
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slugs_are_judged() {
+    fn slugs_are_validated() {
         for good in ["abc", "linear", "A_b-9", &"x".repeat(50)] {
             assert_eq!(Slug::parse(good).map(String::from), Ok(good.to_owned()));
         }

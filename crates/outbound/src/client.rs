@@ -130,7 +130,7 @@ impl UpstreamClient {
         &self.scope
     }
 
-    /// Sends one request in a tracing span of its own. The span holds the purpose, method, host and status; never a
+    /// Sends one request in its own tracing span. The span holds the purpose, method, host and status; never a
     /// path, a query string or a header.
     pub(crate) async fn send(
         &self,
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_get_that_carries_nothing_is_redirected() {
+    fn only_a_plain_get_is_redirected() {
         let body = Value::Null;
         let document = OutgoingRequest {
             follow: true,
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_certificates_is_an_error() {
+    fn file_without_certificates_is_an_error() {
         let http = UpstreamClient::new(EgressPolicy::default(), Limits::default());
         assert!(http.with_certificates(b"nonsense").unwrap_err().contains("no certificate"));
     }

@@ -16,7 +16,7 @@ pub enum LogoError {
 }
 
 /// Fetches the logo at `url`: one GET without credentials, at most [`MAX_LOGO_BYTES`] bytes. A redirect is not followed: an
-/// authorization server or browser may not follow it, so the user is told where it leads.
+/// authorization server or browser may not follow it, so the user is shown the target.
 pub async fn fetch_logo(http: &UpstreamClient, url: &str) -> Result<(Picture, Vec<u8>), LogoError> {
     let outgoing = OutgoingRequest {
         purpose: "logo",

@@ -73,7 +73,7 @@ impl Refusal {
     }
 }
 
-/// Every deviation the sandbox can be told to show; the default is a server that follows the specifications.
+/// Every deviation that the sandbox can be configured to show; the default is a server that follows the specifications.
 ///
 /// Fields that count requests (`…_requests`, `lost_…`) count down: `Sandbox::quirks` tells what is left of them.
 #[expect(clippy::struct_excessive_bools, reason = "each switch is independent of the others")]

@@ -125,7 +125,7 @@ impl Sandbox {
         self.state.book().clients.values().cloned().collect()
     }
 
-    /// Removes a client and its tokens without telling anybody, as servers that prune do; `false` if unknown.
+    /// Removes a client and its tokens without notice, as servers that prune clients do; `false` if unknown.
     pub fn forget(&self, client_id: &str) -> bool {
         self.state.book().forget(client_id)
     }
@@ -199,7 +199,7 @@ async fn serve(
     match server {
         Ok(server) => {
             let server = server.run();
-            // Nobody listens only when `start` was cancelled; then the handle is gone and the server has no owner.
+            // There is no receiver only when `start` was cancelled; then the handle is gone and the server has no owner.
             if report.send(Ok(server.handle())).is_ok() {
                 let _ = server.await;
             }

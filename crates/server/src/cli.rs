@@ -245,12 +245,12 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn command_line_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn a_role_is_one_of_ours() {
+    fn role_argument_is_validated() {
         let typed =
             |role| Cli::try_parse_from(["mcp-registry", "key", "create", "--name", "n", "--role", role]);
         assert!(typed("gateway").is_ok());

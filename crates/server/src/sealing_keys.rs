@@ -98,7 +98,7 @@ fn source(config: &Config) -> Result<Source, String> {
     let given = [sealing.key_file.is_some(), !sealing.key_command.is_empty(), !sealing.keys.is_empty()];
     if given.into_iter().filter(|given| *given).count() > 1 {
         return Err(
-            "Set one of `sealing.key_file`, `sealing.key_command` and `sealing.keys`, no more.".to_owned()
+            "Set only one of `sealing.key_file`, `sealing.key_command` and `sealing.keys`.".to_owned()
         );
     }
     if let Some(path) = &sealing.key_file {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_is_made_once_and_only_for_the_owner() {
+    async fn sealing_key_file_is_created_once_with_owner_permissions() {
         let folder = tempfile::tempdir().unwrap();
         let config = on_sqlite(folder.path());
         inspect(&config).unwrap();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn postgres_wants_a_key_of_its_own() {
+    async fn postgres_requires_a_configured_key() {
         let mut config = Config::default();
         config.database.url = DatabaseUrl::from("postgres://localhost/registry".to_owned());
         assert!(find(&config).await.unwrap_err().contains("sealing.key_file"));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bad_key_is_not_repeated() {
+    async fn invalid_key_is_not_repeated_in_the_error() {
         let mut config = Config::default();
         config.sealing.keys = vec![Secret::from("k1:bm90MzJieXRlcw==")];
         let message = find(&config).await.unwrap_err();
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_everybody_reads_is_pointed_out() {
+    async fn world_readable_key_file_is_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys");
         fs::write(&file, format!("# ours\n\n{}\n", SealingKey::generate().unwrap().to_line())).unwrap();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_may_print_the_keys() {
+    async fn key_command_prints_the_keys() {
         let key = SealingKey::generate().unwrap().to_line();
         let mut config = Config::default();
         let mut told = async |script: &str| {
@@ -289,6 +289,6 @@ mod tests {
         let message = told("yes k1:c2VjcmV0").await.unwrap_err();
         assert!(message.contains("printed too much") && !message.contains("c2Vj"), "{message}");
         config.sealing.keys = vec![Secret::from(key.as_str())];
-        assert!(find(&config).await.unwrap_err().contains("no more"));
+        assert!(find(&config).await.unwrap_err().contains("only one"));
     }
 }

@@ -67,11 +67,11 @@ pub struct RequestSpan;
 
 /// When a request arrived.
 #[derive(Clone, Copy)]
-struct Arrival(Instant);
+struct ReceivedAt(Instant);
 
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
-        request.extensions_mut().insert(Arrival(Instant::now()));
+        request.extensions_mut().insert(ReceivedAt(Instant::now()));
         let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
         tracing::info_span!(
             "request",
@@ -86,10 +86,10 @@ impl RootSpanBuilder for RequestSpan {
     }
 
     fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, actix_web::Error>) {
-        let (status, arrival, path) = match outcome {
+        let (status, received_at, path) = match outcome {
             Ok(response) => (
                 response.status(),
-                response.request().extensions().get::<Arrival>().copied(),
+                response.request().extensions().get::<ReceivedAt>().copied(),
                 response.request().path(),
             ),
             Err(error) => (error.as_response_error().status_code(), None, ""),
@@ -98,7 +98,8 @@ impl RootSpanBuilder for RequestSpan {
         if let Some(route) = outcome.as_ref().ok().and_then(|response| response.request().match_pattern()) {
             span.record("route", route);
         }
-        let duration_ms = arrival.map(|arrival| arrival.0.elapsed().as_millis()).unwrap_or_default();
+        let duration_ms =
+            received_at.map(|received_at| received_at.0.elapsed().as_millis()).unwrap_or_default();
         // Probes come every few seconds and say nothing as long as they succeed.
         let probe = matches!(path, "/healthz" | "/readyz" | "/metrics") && status.is_success();
         let _entered = span.enter();

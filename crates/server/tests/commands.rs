@@ -75,7 +75,7 @@ fn all_commands(command: &clap::Command, before: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_table_has_every_command() {
+fn command_table_is_complete() {
     let listed: BTreeSet<String> = TABLE.iter().map(|row| row.name.to_owned()).collect();
     assert_eq!(listed, all_commands(&Cli::command(), ""));
 }
@@ -113,7 +113,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-/// A process that ends with the test, whatever happens.
+/// A process that always ends with the test.
 struct Process(Child);
 
 impl Drop for Process {
@@ -151,7 +151,7 @@ fn get(address: &str, path: &str, key: &str) -> String {
 }
 
 #[test]
-fn no_command_in_another_shell_takes_a_running_server_out_of_service() {
+fn command_in_another_shell_keeps_a_running_server_ready() {
     let folder = tempfile::tempdir().unwrap();
     let (_server, address) = serve(folder.path());
     let key = binary(folder.path(), &["key", "create", "--name", "k", "--role", "admin"]).output().unwrap();
@@ -202,7 +202,7 @@ fn no_command_in_another_shell_takes_a_running_server_out_of_service() {
 }
 
 #[test]
-fn a_server_that_is_alone_takes_up_changed_settings_and_says_so() {
+fn single_server_adopts_changed_settings_and_reports_it() {
     let folder = tempfile::tempdir().unwrap();
     drop(serve(folder.path()));
     let log = fs::File::create(folder.path().join("second")).unwrap();
@@ -216,7 +216,7 @@ fn a_server_that_is_alone_takes_up_changed_settings_and_says_so() {
 }
 
 #[test]
-fn no_command_makes_a_database_but_those_that_are_to() {
+fn only_some_commands_create_a_database() {
     for row in TABLE.iter().filter(|row| row.ends) {
         let folder = tempfile::tempdir().unwrap();
         let output = run(folder.path(), row);
@@ -248,7 +248,7 @@ fn no_command_makes_a_database_but_those_that_are_to() {
 }
 
 #[test]
-fn a_lost_sealing_key_is_never_replaced_beside_a_sealed_database() {
+fn lost_sealing_key_is_not_replaced_for_an_encrypted_database() {
     let folder = tempfile::tempdir().unwrap();
     assert!(run(folder.path(), &row("migrate", &[], Alone::Makes, false)).status.success());
     let key = folder.path().join("data/sealing.key");

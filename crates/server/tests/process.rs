@@ -21,7 +21,7 @@ fn binary(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A process that ends with the test, whatever happens.
+/// A process that always ends with the test.
 struct Process(Child);
 
 impl Drop for Process {
@@ -83,7 +83,7 @@ fn serve_needs_no_configuration_and_ends_in_time() {
 }
 
 #[test]
-fn a_key_is_all_that_key_create_prints() {
+fn key_create_prints_only_the_key() {
     let folder = tempfile::tempdir().unwrap();
     assert!(binary(folder.path(), &["migrate"]).status().unwrap().success());
     let output =
@@ -95,7 +95,7 @@ fn a_key_is_all_that_key_create_prints() {
 }
 
 #[test]
-fn check_says_what_is_wrong_and_makes_nothing() {
+fn check_reports_errors_and_creates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let output = binary(folder.path(), &["check"]).output().unwrap();
     assert!(output.status.success());
@@ -119,7 +119,7 @@ fn check_says_what_is_wrong_and_makes_nothing() {
 }
 
 #[test]
-fn the_demo_shows_the_main_job() {
+fn demo_shows_the_main_job() {
     let folder = tempfile::tempdir().unwrap();
     let started = Instant::now();
     let output = binary(folder.path(), &["demo", "--once"]).output().unwrap();

@@ -76,7 +76,7 @@ impl Maintenance {
         if let Err(error) = self.registry.deployment().ready().await {
             self.ready = false;
             if was_ready {
-                tracing::warn!(%error, "not ready: no registration is reconciled until this is mended");
+                tracing::warn!(%error, "not ready: no registration is reconciled until this is fixed");
             }
         }
     }

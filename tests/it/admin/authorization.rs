@@ -6,7 +6,7 @@ use registry_core::permission::Role;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What each identity gets: nobody, a manager of another workspace, viewer, manager, admin. Placeholders of the path
+/// What each identity gets: anonymous, a manager of another workspace, viewer, manager, admin. Placeholders of the path
 /// are filled with things that exist in the workspace `acme`.
 struct Row(&'static str, [u16; 5]);
 
@@ -16,7 +16,7 @@ const WHO: [&str; 5] = ["nobody", "other workspace", "viewer", "manager", "admin
 const PAGE: [u16; 5] = [303, 404, 200, 200, 200];
 /// Where they are changed.
 const EDIT: [u16; 5] = [303, 404, 403, 200, 200];
-/// What changes them. A form of nobody is kept until they signed in.
+/// What changes them. A form of an anonymous caller is kept until sign-in.
 const SEND: [u16; 5] = [401, 404, 403, 303, 303];
 /// What admins see.
 const ADMIN: [u16; 5] = [303, 403, 403, 403, 200];
@@ -269,7 +269,7 @@ const LEVELS: [&str; 4] = [
     "/settings/organisation",
 ];
 
-/// The same things as for the API, somebody of each kind with a session, and a draft of the manager's.
+/// The same data as for the API, a user of each kind with a session, and a draft of the manager.
 pub(super) struct Pages {
     scenario: Scenario,
     pub(super) people: Vec<Browser>,
@@ -294,7 +294,7 @@ impl Pages {
         Self { scenario, people, draft }
     }
 
-    /// The same again, as it is now, on a database of its own.
+    /// A copy of the current state, on its own database.
     async fn copy(&self) -> Self {
         let scenario = self.scenario.copy().await;
         let people = self.people.iter().map(|person| person.at_copy(&scenario.server)).collect();
@@ -323,12 +323,12 @@ async fn every_page_and_form_answers_every_identity_as_the_table_says(part: usiz
 
     let mut wrong = Vec::new();
     let kept = Box::pin(Pages::new()).await;
-    // What nobody is allowed to change stays as it is, so it is asked here.
+    // What no identity may change stays as it is, so it is requested here.
     let asked = kept.copy().await;
     for Row(route, expected) in TABLE.iter().skip(part).step_by(PARTS) {
         let (method, path) = route.split_once(' ').unwrap();
         for (index, expected) in expected.iter().enumerate() {
-            // What somebody is allowed to do is done to a copy of their own.
+            // What an identity may do is done to its own copy.
             let own = if method == "POST" && *expected < 400 && index > 0 { Some(kept.copy().await) } else { None };
             let pages = own.as_ref().unwrap_or(&asked);
             let path = pages.fill(path);

@@ -81,7 +81,7 @@ async fn five_steps_lead_to_registered_clients() {
     assert!(searched.ends_with("?q=beta"));
     has(&page, "1 chosen");
     assert!(!page.text.contains("acme</span>") && page.text.contains("beta</span>"));
-    // Enter in the search field searches, elsewhere it goes on.
+    // Enter in the search field searches, elsewhere it continues.
     let form = [("shown", shown[1].as_str()), ("searched", "beta"), ("q", "gamma"), ("intent", "enter")];
     let (searched, _) = follow(&browser, browser.post(&workspaces, &form).await).await;
     assert!(searched.ends_with("?q=gamma"), "{searched}");
@@ -232,7 +232,7 @@ async fn drafts_are_kept_until_discarded() {
     has(&browser.get(&format!("{base}/check")).await.expect(200), "was not checked yet");
     assert_eq!(browser.get(base).await.expect(303).header("location"), format!("{base}/check"));
 
-    // Somebody else's browser finds nothing.
+    // The browser of another user finds nothing.
     let key = t.key(Role::Manager, None).await;
     let other = Client::send(t.with_token(&key).request(Method::GET, &format!("{base}/check"))).await;
     assert_eq!(other.status.as_u16(), 303, "pages know no keys");

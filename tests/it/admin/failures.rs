@@ -52,7 +52,7 @@ async fn failure_pages_say_what_went_wrong() {
 }
 
 #[tokio::test]
-async fn a_key_that_has_ended_is_a_conflict() {
+async fn expired_key_action_is_a_conflict() {
     let t = TestServer::new(Engine::Sqlite).await;
     let browser = Browser::sign_in(&t).await;
     let client = t.client(Role::Admin, None).await;

@@ -1,4 +1,4 @@
-//! API keys: shown once, no more than they need, how they end.
+//! API keys: shown once, minimal access, rotation and revocation.
 
 use super::Browser;
 use chrono::Duration;

@@ -10,7 +10,7 @@ use support::{Client, Reply};
 /// The longest form that is read, in bytes.
 const FORM: usize = 1024 * 1024;
 /// The most processor time for one.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_RESPONSE_TIME: Duration = Duration::from_secs(1);
 
 fn encoded(pairs: &[(&str, &str)]) -> String {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -134,7 +134,7 @@ async fn largest_forms(part: usize) {
             if reply.status.is_server_error() {
                 wrong.push(format!("{route} ({word}): {}", reply.status));
             }
-            if took > PATIENCE {
+            if took > MAX_RESPONSE_TIME {
                 wrong.push(format!("{route} ({word}): {} ms", took.as_millis()));
             }
             // What was typed is shown again, escaped.
@@ -149,16 +149,16 @@ async fn largest_forms(part: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_forms_are_answered_quickly_and_briefly_1() {
+async fn largest_forms_get_fast_short_answers_1() {
     Box::pin(largest_forms(0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_forms_are_answered_quickly_and_briefly_2() {
+async fn largest_forms_get_fast_short_answers_2() {
     Box::pin(largest_forms(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_forms_are_answered_quickly_and_briefly_3() {
+async fn largest_forms_get_fast_short_answers_3() {
     Box::pin(largest_forms(2)).await;
 }

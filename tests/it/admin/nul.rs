@@ -35,7 +35,7 @@ async fn nul_is_refused_by_every_page_and_form(#[case] engine: Engine) {
         }
         let path = fill(path, "a");
         if method == "GET" {
-            // Those that belong to nobody's session are cached files, which take no query.
+            // Those without a session are cached files, which take no query.
             if !path.starts_with("/ui/assets/") {
                 let refused = ann.get(&format!("{path}?search=%00")).await.expect(400);
                 assert!(
@@ -53,7 +53,7 @@ async fn nul_is_refused_by_every_page_and_form(#[case] engine: Engine) {
             refused.text
         );
     }
-    // Whoever did not sign in gets the same at the forms that are theirs.
+    // Anonymous callers get the same answer at the forms that need no session.
     for (path, field) in [
         ("/ui/sign-in", "email"),
         ("/ui/sign-in", "password"),

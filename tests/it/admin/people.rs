@@ -102,7 +102,7 @@ async fn last_admin_is_kept_and_deactivated_users_are_signed_out() {
     let path = format!("{PEOPLE}/{}", id(&t, "vi@acme.com").await);
     vi.get("/ui/account").await.expect(200);
     let link = token(&ann.post(&format!("{path}/link"), &[]).await.expect(200));
-    // A new link signs out, also somebody without a password.
+    // A new link ends the sessions, also of a user without a password.
     vi.get("/ui/account").await.expect(303);
     let vi = Browser::with_link(&t, &link).await;
     let link = token(&ann.post(&format!("{path}/link"), &[]).await.expect(200));
@@ -178,7 +178,7 @@ async fn admin_lists_and_ends_sessions_of_other_users() {
 }
 
 #[tokio::test]
-async fn a_viewer_reads_the_settings_and_changes_none() {
+async fn viewer_reads_settings_and_changes_none() {
     let t = TestServer::new(Engine::Sqlite).await;
     Browser::sign_in(&t).await;
     let vi = Browser::invited(&t, "vi@acme.com", Role::Viewer, None).await;

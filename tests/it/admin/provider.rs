@@ -48,7 +48,7 @@ async fn server(change: impl FnOnce(&str) -> ProviderSettings) -> TestServer {
 }
 
 /// Goes to the provider: what the browser keeps, and where it goes.
-async fn depart(t: &TestServer) -> (Browser, Url) {
+async fn begin_login(t: &TestServer) -> (Browser, Url) {
     let browser = Browser::nobody(t);
     let reply = browser.get("/ui/sign-in/provider?next=/ui/account").await.expect(303);
     let url = Url::parse(reply.headers[LOCATION].to_str().unwrap()).unwrap();
@@ -65,7 +65,7 @@ fn query(url: &Url, name: &str) -> String {
 
 /// Goes there and comes back, as far as a provider is concerned that says what the test wants.
 async fn sign_in(t: &TestServer, provider: &FakeProvider, claims: Value) -> (Browser, Reply) {
-    let (browser, url) = depart(t).await;
+    let (browser, url) = begin_login(t).await;
     let mut claims = claims;
     if claims.get("nonce").is_none() {
         claims["nonce"] = json!(query(&url, "nonce"));
@@ -118,7 +118,7 @@ async fn users_of_a_real_provider_sign_in_with_the_roles_of_their_groups() {
 
         let page = Browser::nobody(&t).get("/ui/sign-in").await.expect(200);
         assert!(page.text.contains("Sign in with Acme login"), "{}", page.text);
-        let (browser, url) = depart(&t).await;
+        let (browser, url) = begin_login(&t).await;
         let back = walk(url.as_str(), &redirect).await;
         let reply = browser.get(&back[base.len()..]).await.expect(303);
         assert_eq!(reply.headers[LOCATION], "/ui/account");
@@ -141,7 +141,7 @@ async fn users_of_a_real_provider_sign_in_with_the_roles_of_their_groups() {
 async fn callback_of_another_login_is_refused() {
     let provider = FakeProvider::start();
     let t = server(|base| settings(&provider.issuer, base)).await;
-    let (browser, url) = depart(&t).await;
+    let (browser, url) = begin_login(&t).await;
     assert_eq!(
         (query(&url, "response_type").as_str(), query(&url, "code_challenge_method").as_str()),
         ("code", "S256")
@@ -150,9 +150,9 @@ async fn callback_of_another_login_is_refused() {
 
     // Another browser's answer, no browser's answer, the provider's refusal, another issuer's answer.
     let state = query(&url, "state");
-    let stranger = depart(&t).await.0;
+    let other = begin_login(&t).await.0;
     for (who, path) in [
-        (&stranger, format!("{CALLBACK}?code=c&state={state}")),
+        (&other, format!("{CALLBACK}?code=c&state={state}")),
         (&Browser::nobody(&t), format!("{CALLBACK}?code=c&state={state}")),
         (&browser, format!("{CALLBACK}?code=c")),
         (&browser, format!("{CALLBACK}?state={state}&error=access_denied&error_description=%3Cscript%3E")),
@@ -183,7 +183,7 @@ async fn callback_of_another_login_is_refused() {
     ] {
         refused(&t, &provider, claims, failed).await;
     }
-    // With a critical header parameter, which nobody here understands.
+    // With a critical header parameter, which is not supported.
     provider.does().critical = vec!["exp".into()];
     refused(&t, &provider, json!({}), failed).await;
     provider.does().critical.clear();
@@ -192,7 +192,7 @@ async fn callback_of_another_login_is_refused() {
     refused(&t, &provider, json!({}), failed).await;
     provider.does().key = 0;
     refused(&t, &provider, json!({ "email": null }), "no e-mail address").await;
-    refused(&t, &provider, json!({ "groups": ["strangers"] }), "gives you a role").await;
+    refused(&t, &provider, json!({ "groups": ["unmapped"] }), "gives you a role").await;
     refused(&t, &provider, json!({ "groups": ["team-gone"] }), "gives you a role").await;
     refused(&t, &provider, json!({ "email_verified": false }), "vouch").await;
     assert!(people(&t).await.is_empty(), "nobody was made known");
@@ -212,7 +212,7 @@ async fn roles_follow_the_provider_groups() {
     signed_in(&t, &provider, json!({ "groups": ["platform", "readers"] })).await;
     let all = people(&t).await;
     assert_eq!((all.len(), all[0].role, all[0].workspaces.len()), (1, Some(Role::Admin), 0));
-    // Nobody else could mend it here.
+    // No other admin could fix it.
     signed_in(&t, &provider, json!({ "groups": [] })).await;
     assert_eq!(people(&t).await[0].role, Some(Role::Admin), "the last admin stays one");
     let eve = json!({ "sub": "user-9", "email": "eve@acme.com", "groups": ["platform"] });
@@ -221,7 +221,7 @@ async fn roles_follow_the_provider_groups() {
     // The session that is open is out with its next request: nothing is left to do here.
     grace.get("/ui/account").await.expect(303);
 
-    // Somebody else who has her address now is not her.
+    // Another provider user with the same address is not the same user.
     refused(&t, &provider, json!({ "sub": "user-2" }), "Another user").await;
     // A new address of hers is still her.
     signed_in(&t, &provider, json!({ "email": "hopper@acme.com" })).await;
@@ -241,7 +241,7 @@ async fn provider_users_cannot_sign_in_by_password_or_link() {
     let refused = grace.post("/ui/account/password", &typed).await;
     assert!([409, 422].contains(&refused.status.as_u16()), "{}", refused.status);
     assert!(!people(&t).await[0].has_password);
-    // They are asked anew every twelve hours, however much they do here.
+    // They must sign in again every twelve hours, however active they are.
     for _ in 0..11 {
         t.inner.clock.advance(Duration::hours(1));
         grace.get("/ui/account").await.expect(200);
@@ -283,7 +283,7 @@ async fn provider_key_rotation_and_outages_are_survived() {
     let page = Browser::nobody(&t).get("/ui/sign-in/provider").await.expect(503);
     assert!(page.text.contains("identity provider cannot be used now"), "{}", page.text);
     provider.does().down = false;
-    // It was asked a moment ago; nobody waits for it again so soon.
+    // The provider was requested recently; it is not requested again so soon.
     Browser::nobody(&t).get("/ui/sign-in/provider").await.expect(503);
     t.inner.clock.advance(Duration::seconds(5));
     signed_in(&t, &provider, json!({})).await;
@@ -299,14 +299,14 @@ async fn provider_key_rotation_and_outages_are_survived() {
     assert_eq!(provider.does().key_set_fetched, 2);
     // The provider's metadata are old, and it is away: what is known serves as far as it goes.
     t.inner.clock.advance(Duration::hours(2));
-    let (browser, url) = depart(&t).await;
+    let (browser, url) = begin_login(&t).await;
     provider.does().down = true;
-    depart(&t).await;
+    begin_login(&t).await;
     browser.get(&format!("{CALLBACK}?code=c&state={}", query(&url, "state"))).await.expect(422);
     provider.does().down = false;
     provider.does().metadata = json!({ "issuer": "https://evil.example" });
     t.inner.clock.advance(Duration::hours(2));
-    let (_, url) = depart(&t).await;
+    let (_, url) = begin_login(&t).await;
     assert!(url.as_str().starts_with(&provider.issuer), "metadata of another issuer change nothing: {url}");
 }
 

@@ -16,7 +16,7 @@ fn seen(page: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn reregister_failed_asks_before_anybody_must_sign_in_again() {
+async fn reregister_failed_confirms_before_users_must_sign_in_again() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = mixed(&t.inner).await;
     let before = standing(&t.inner).await;
@@ -36,7 +36,7 @@ async fn reregister_failed_asks_before_anybody_must_sign_in_again() {
             .collect();
         assert_eq!(ticked, [true, false, false], "failed means failed only");
     }
-    assert_eq!(standing(&t.inner).await, before, "nothing was done unasked");
+    assert_eq!(standing(&t.inner).await, before, "nothing was done without approval");
 
     let sure = |pairs: &[(&'static str, &'static str)]| [&bulk[..], &[("sure", "yes")], pairs].concat();
     let stale =

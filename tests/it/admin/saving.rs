@@ -141,12 +141,12 @@ async fn save_that_forces_users_to_sign_in_again_asks_for_confirmation() {
     let worker = Working::start(&t.inner.registry, Limits::default());
     registration_in(&t.inner, State::Registered).await;
     let browser = Browser::sign_in(&t).await;
-    // A client that no gateway has fetched is replaced without a word: nobody can have signed in through it.
+    // A client that no gateway has fetched is replaced without a confirmation: no user can have signed in through it.
     let automatic =
         r#"{"registration": {"replace": "automatic"}, "oauth_client_metadata": {"client_name": "First"}}"#;
     let review = post(&browser, automatic, "1", "0", "review").await.expect(200);
     assert!(
-        words(&review).contains("1 registered client: 1 replaced before anybody used them."),
+        words(&review).contains("1 registered client: 1 replaced before their first use."),
         "{}",
         words(&review)
     );

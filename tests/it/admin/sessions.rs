@@ -10,7 +10,7 @@ use support::{Client, Engine, Reply, TestServer};
 
 const PASSWORD: &str = "correct horse battery";
 
-/// Somebody with a password, signed in.
+/// A signed-in user with a password.
 async fn ann(t: &TestServer) -> Browser {
     let browser = Browser::sign_in(t).await;
     browser.post("/ui/account/password", &[("password", PASSWORD)]).await.expect(303);
@@ -46,7 +46,7 @@ async fn login_attempts_are_limited_and_the_page_says_how_long_to_wait() {
     t.inner.clock.advance(Duration::seconds(seconds));
     let welcome = sign_in(&t, PASSWORD, &[("next", "/ui/audit")]).await.expect(303);
     assert_eq!(welcome.headers[LOCATION], "/ui/audit");
-    // Somebody else is not held up by that.
+    // This does not delay other users.
     let other = [("email", "vi@acme.com"), ("password", "wrong")];
     Browser::nobody(&t).post("/ui/sign-in", &other).await.expect(422);
 }

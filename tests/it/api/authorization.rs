@@ -13,10 +13,10 @@ use support::{Client, Engine, TestServer};
 /// of the path are filled with things that exist in the workspace `acme`.
 struct Row(&'static str, [u16; 6]);
 
-/// An upstream that nobody answers at: some operations ask it.
+/// An upstream that does not answer: some operations send requests to it.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:9/mcp";
 
-/// Everybody with a credential.
+/// Every caller with a credential.
 const ANYBODY: [u16; 6] = [401, 200, 200, 200, 200, 200];
 /// Lists: the other workspace sees an empty or shorter one.
 const READ_LIST: [u16; 6] = [401, 200, 200, 200, 200, 403];
@@ -286,7 +286,7 @@ impl Scenario {
         Self { registration: all.items[0].id.to_string(), identities, tokens, key, user, server }
     }
 
-    /// The same again, as it is now, on a database of its own.
+    /// A copy of the current state, on its own database.
     pub(crate) async fn copy(&self) -> Self {
         let server = TestServer::over(self.server.inner.copy().await);
         Self {

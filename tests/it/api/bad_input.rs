@@ -192,7 +192,7 @@ async fn missing_foreign_taken_and_stale_objects_have_different_errors(#[case] e
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_must_be_entered_again_for_another_address(#[case] engine: Engine) {
+async fn secret_must_be_entered_again_for_another_url(#[case] engine: Engine) {
     let t = TestServer::new(engine).await;
     let admin = t.client(Role::Admin, None).await;
     let secret = json!({ "oauth_client_metadata": { "client_id": "a", "client_secret": "s3cret" } });

@@ -313,48 +313,48 @@ async fn largest_bodies(part: usize) {
 const PARTS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_bodies_are_answered_quickly_and_briefly_1() {
+async fn largest_bodies_get_fast_short_answers_1() {
     largest_bodies(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_bodies_are_answered_quickly_and_briefly_2() {
+async fn largest_bodies_get_fast_short_answers_2() {
     largest_bodies(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_bodies_are_answered_quickly_and_briefly_3() {
+async fn largest_bodies_get_fast_short_answers_3() {
     largest_bodies(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_bodies_are_answered_quickly_and_briefly_4() {
+async fn largest_bodies_get_fast_short_answers_4() {
     largest_bodies(3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_bodies_are_answered_quickly_and_briefly_5() {
+async fn largest_bodies_get_fast_short_answers_5() {
     largest_bodies(4).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_bodies_are_answered_quickly_and_briefly_6() {
+async fn largest_bodies_get_fast_short_answers_6() {
     largest_bodies(5).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_bodies_are_answered_quickly_and_briefly_7() {
+async fn largest_bodies_get_fast_short_answers_7() {
     largest_bodies(6).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_bodies_are_answered_quickly_and_briefly_8() {
+async fn largest_bodies_get_fast_short_answers_8() {
     largest_bodies(7).await;
 }
 
 /// A short request that says many times that something is wrong is not answered with a book either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_short_body_gets_a_short_answer() {
+async fn short_body_gets_a_short_answer() {
     let process = Process::start(Engine::Sqlite).await;
     let document = serde_json::to_value(registry_api::document()).unwrap();
     let many: Vec<String> = (0..1_000).map(|number| format!(",\"m{number}\":0")).collect();

@@ -66,7 +66,7 @@ async fn failed_authentication_throttles_only_that_address() {
         }
     }
     assert!((15..=20).contains(&refused), "{refused}");
-    // Nobody is kept out who shares the address, and nobody beside it is held up at all.
+    // Other callers of the address are not refused, and callers of other addresses are not delayed.
     let held_up = from("mcpr_guess", "198.51.100.1").await.expect(429);
     assert!(held_up.header("retry-after").parse::<u64>().unwrap() >= 1);
     from(&good, "198.51.100.1").await.expect(200);
@@ -130,7 +130,7 @@ async fn anonymous_requests_are_limited_by_address() {
         let refused = from(path, "198.51.100.1").await.expect(429);
         assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1, "{path}");
     }
-    // A cookie that is nobody's is no credential.
+    // An unknown cookie is no credential.
     let made_up =
         t.anonymous().request(Method::GET, "/ui/integrations").header("x-forwarded-for", "198.51.100.1");
     Client::send(made_up.header("cookie", "mcp_registry_session=made-up")).await.expect(429);

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_integration_becomes_a_registered_client(#[case] engine: Engine) {
+async fn integration_gets_a_registered_client(#[case] engine: Engine) {
     let t = TestServer::new(engine).await;
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let stop = CancellationToken::new();

@@ -1,4 +1,4 @@
-//! Names that people type hold nothing that does not show, whatever the operation.
+//! Names contain no invisible characters, in every operation.
 
 use registry_core::permission::Role;
 use reqwest::Method;

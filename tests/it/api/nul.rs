@@ -100,7 +100,7 @@ fn body(way: &[Option<String>], value: &Value) -> Value {
     })
 }
 
-/// Somebody of each kind that an operation may need.
+/// A caller of each kind that an operation may need.
 struct Callers {
     admin: Client,
     gateway: Client,

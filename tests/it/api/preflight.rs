@@ -35,7 +35,7 @@ fn codes(preflight: &Value) -> Vec<String> {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_body_shown_is_the_body_that_is_sent_afterwards(#[case] engine: Engine) {
+async fn preflight_body_is_sent_afterwards(#[case] engine: Engine) {
     let t = TestServer::new(engine).await;
     let quirks =
         Quirks { scopes_supported: vec!["mcp:read".into(), "offline_access".into()], ..Quirks::default() };
@@ -305,7 +305,7 @@ async fn preflight_reveals_nothing_about_silent_addresses(#[case] engine: Engine
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_is_tested_as_gateways_connect(#[case] engine: Engine) {
+async fn connection_test_connects_like_a_gateway(#[case] engine: Engine) {
     let t = TestServer::new(engine).await;
     let sandbox = sandbox(Quirks::default()).await;
     let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
@@ -340,7 +340,7 @@ async fn a_connection_is_tested_as_gateways_connect(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn configured_headers_go_to_the_integration_s_own_address_alone(#[case] engine: Engine) {
+async fn configured_headers_go_only_to_the_integration_url(#[case] engine: Engine) {
     let t = TestServer::new(engine).await;
     let (url, seen) =
         answering(Some("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"))
@@ -376,7 +376,7 @@ async fn configured_headers_go_to_the_integration_s_own_address_alone(#[case] en
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_authorization_server_is_not_asked_beyond_its_budget() {
+async fn preflight_respects_the_issuer_rate_limit() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let settings = support::TestRegistry::new(engine).await.settings;
         let settings =
@@ -403,7 +403,7 @@ async fn an_authorization_server_is_not_asked_beyond_its_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_document_is_shown_where_it_would_be_published() {
+async fn preflight_shows_the_document_url() {
     let settings = registry::Settings {
         cimd_public_url: Some("https://id.acme.com".into()),
         gateway_urls: vec!["https://id.acme.com".into()],

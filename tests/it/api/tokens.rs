@@ -86,7 +86,7 @@ async fn invalid_token_is_refused() {
         ("not yet", json!({ "nbf": future })),
         ("another issuer", json!({ "iss": "https://other.example" })),
         ("another audience", json!({ "aud": "other" })),
-        ("no role", json!({ "groups": ["strangers"] })),
+        ("no role", json!({ "groups": ["unmapped"] })),
         ("role by its own name though mapped", json!({ "groups": ["admin"] })),
         ("a scope claim that is no text", json!({ "mcp_registry_scope": { "mcp_servers.read": true } })),
         ("a scope claim with something else in it", json!({ "mcp_registry_scope": ["workspaces.read", 1] })),
@@ -106,7 +106,7 @@ async fn invalid_token_is_refused() {
         assert_eq!(refused.status.as_u16(), 401, "{what}: {}", refused.text);
         assert!(!refused.text.contains(&token), "the token is not echoed");
     }
-    // Without expiry; signed by nobody; signed with the public key as a shared secret.
+    // Without expiry; unsigned; signed with the public key as a shared secret.
     let mut eternal = claims(&json!({}));
     eternal.as_object_mut().unwrap().remove("exp");
     let confused = encode(
@@ -201,7 +201,7 @@ async fn jwks_is_refreshed_rarely_and_kept_through_an_outage() {
     let good = || provider.sign(&claims(&json!({ "iss": issuer, "groups": ["mcp-readers"] })));
     let read = async |token: &str| t.with_token(token).get("/v1/workspaces").await.status.as_u16();
 
-    // Away at first: nobody comes in, and it is not asked with every request.
+    // Unreachable at first: every token is refused, and the key set is not requested with every request.
     provider.does().down = true;
     for _ in 0..5 {
         assert_eq!(read(&good()).await, 401);
@@ -216,7 +216,7 @@ async fn jwks_is_refreshed_rarely_and_kept_through_an_outage() {
         assert_eq!(read(&old).await, 200);
     }
 
-    // Rotated: the new key is met, asked for once, and the old one still stands in the set.
+    // Rotated: the new key is met, asked for once, and the old one is still in the set.
     {
         let mut does = provider.does();
         (does.key, does.published) = (1, vec![0, 1]);
@@ -228,7 +228,7 @@ async fn jwks_is_refreshed_rarely_and_kept_through_an_outage() {
     }
     assert_eq!(provider.does().key_set_fetched, 2);
 
-    // Unknown keys make nobody ask more than every half minute.
+    // Unknown keys cause at most one request per half minute.
     let unknown = Header { kid: Some("other".into()), ..header() };
     for _ in 0..20 {
         assert_eq!(read(&sign(&unknown, &claims(&json!({ "iss": issuer })))).await, 401);
@@ -239,7 +239,7 @@ async fn jwks_is_refreshed_rarely_and_kept_through_an_outage() {
     provider.does().down = true;
     t.inner.clock.advance(chrono::Duration::hours(5));
     assert_eq!(read(&new).await, 200);
-    // The old key was taken out, because it was stolen: ten minutes later at most nobody believes it any more.
+    // The old key was taken out, because it was stolen: after at most ten minutes it is refused.
     provider.does().down = false;
     provider.does().published = vec![1];
     t.inner.clock.advance(chrono::Duration::minutes(11));

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use support::{Client, Engine, TestRegistry, TestServer, follow};
 
-const PATIENCE: Duration = Duration::from_mins(2);
-const SOON: Duration = Duration::from_secs(1);
+const EVENT_TIMEOUT: Duration = Duration::from_mins(2);
+const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A stream of server-sent events, read one by one.
 struct Events {
@@ -50,7 +50,8 @@ impl Events {
                 self.text = rest;
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("a sign of life");
+            let chunk =
+                tokio::time::timeout(EVENT_TIMEOUT, self.response.chunk()).await.expect("a sign of life");
             self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
         }
     }
@@ -86,7 +87,7 @@ async fn delete(t: &TestRegistry, workspace: &str, server: &str) {
     t.registry.servers().delete(&t.admin(), &server, None).await.unwrap();
 }
 
-/// Many writers in two processes, followers in both: whatever they see is everything, once, in the order of commits.
+/// Many writers in two processes, watchers in both: each watcher sees every change once, in the order of commits.
 async fn many_write_and_nobody_misses_anything(engine: Engine) {
     const WRITERS: usize = 8;
     const EACH: usize = 15;
@@ -122,7 +123,7 @@ async fn many_write_and_nobody_misses_anything(engine: Engine) {
             let (mut since, mut seen) = (start, Vec::new());
             let began = Instant::now();
             while since < last {
-                assert!(began.elapsed() < PATIENCE, "{since} of {last}");
+                assert!(began.elapsed() < EVENT_TIMEOUT, "{since} of {last}");
                 // Some are impatient: they come back all the time.
                 let wait = Duration::from_millis(follower * 50);
                 let WatchResult::Changes { changes, revision } =
@@ -291,7 +292,7 @@ async fn watcher_with_a_revoked_key_is_told_and_closed() {
             // The making of the keys, which this replica hears of late.
             assert_eq!(event.name, "identities");
         }
-        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+        assert!(began.elapsed() < PROPAGATION_TIMEOUT, "{:?}", began.elapsed());
         goes_on.expect("identities").await;
         configure(&t.inner.registry, "linear", &header("a")).await;
         goes_on.expect("changed").await;
@@ -342,7 +343,7 @@ async fn idle_stream_sends_keepalives() {
     assert!(events.block().await.unwrap().starts_with("id:"));
     // The key of this very test is a change that may still come.
     let began = Instant::now();
-    until(PATIENCE, async || events.block().await.unwrap().starts_with(':')).await;
+    until(EVENT_TIMEOUT, async || events.block().await.unwrap().starts_with(':')).await;
     assert!(began.elapsed() < Duration::from_secs(17));
 }
 
@@ -360,5 +361,5 @@ async fn shutdown_closes_streams() {
     t.inner.registry.gateway().close();
     while events.block().await.is_some() {}
     poll.await.unwrap().expect(200);
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert!(began.elapsed() < PROPAGATION_TIMEOUT, "{:?}", began.elapsed());
 }

@@ -7,8 +7,8 @@ use reqwest::Method;
 use std::time::Duration;
 use support::{Client, Engine, TestRegistry, TestServer, follow};
 
-/// Longer than anything here takes.
-const SOON: Duration = Duration::from_secs(20);
+/// Longer than every wait of these tests.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn following(engine: Engine, limits: RequestLimits) -> TestServer {
     let settings = Settings { limits, ..TestRegistry::new(engine).await.settings.clone() };
@@ -23,7 +23,7 @@ async fn rate_limit_counts_uncached_documents_only() {
     let t = following(Engine::Sqlite, RequestLimits::default()).await;
     let (one, other) = (t.client(Role::Gateway, None).await, t.client(Role::Gateway, None).await);
     let document = "/v1/gateway/servers/acme/linear";
-    until(SOON, async || {
+    until(WAIT_TIMEOUT, async || {
         one.get(document).await.expect(200);
         t.inner.registry.gateway().cached_documents().0 == 1
     })
@@ -41,7 +41,7 @@ async fn rate_limit_counts_uncached_documents_only() {
     assert!(heard >= 400, "{heard}");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
     assert_eq!(refused.json()["code"], "too_many_requests");
-    // What nobody holds: an unknown server, a generation.
+    // What is not cached: an unknown server, a generation.
     let actor = t.inner.actor(Role::Gateway, None).await;
     let mut heard = 0;
     let refused = loop {
@@ -71,7 +71,7 @@ async fn repeated_uncached_reads_are_counted_in_the_audit_log() {
             let (registry, url, stop) = (t.registry.clone(), t.database.url.clone(), stop.clone());
             async move { registry.gateway().watch(&url, 1 << 20, stop.cancelled_owned()).await }
         });
-        until(SOON, async || t.registry.gateway().is_watching()).await;
+        until(WAIT_TIMEOUT, async || t.registry.gateway().is_watching()).await;
         let gateway = t.actor(Role::Gateway, None).await;
         for _ in 0..7 {
             t.registry.gateway().document(&gateway, "acme", "linear").await.unwrap();
@@ -111,7 +111,7 @@ async fn key_has_a_limit_of_concurrent_watches() {
     one.get("/v1/gateway/servers/acme/linear").await.expect(200);
     assert_eq!(stream(&other).await.status(), 200, "another key has its own");
     held.pop();
-    // A stream that nobody reads any more is given up when something happens that it cannot be told.
+    // A stream that is no longer read is closed when an event cannot be sent.
     let mut number = 0;
     until(Duration::from_secs(40), async || {
         number += 1;

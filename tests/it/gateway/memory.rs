@@ -13,14 +13,14 @@ use std::time::Duration;
 use support::{Client, Engine, TestRegistry, TestServer, statements};
 
 const DOCUMENT: &str = "/v1/gateway/servers/acme/linear";
-const SOON: Duration = Duration::from_secs(1);
+const PROPAGATION_TIMEOUT: Duration = Duration::from_secs(1);
 
 async fn secret(client: &Client) -> String {
     let document = client.get(DOCUMENT).await.expect(200).json();
     document["headers"]["X-Secret"].as_str().unwrap().to_owned()
 }
 
-/// On one thread, so that between two requests nobody else asks the database either.
+/// On one thread, so that no other task queries the database between two requests.
 #[actix_web::test]
 async fn cached_document_needs_no_statement() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
@@ -33,7 +33,7 @@ async fn cached_document_needs_no_statement() {
             request.insert_header(("x-portkey-api-key", key.as_str())).to_request()
         };
         // The first readings go on record; the key itself is a change that must be heard of before it is believed.
-        until(SOON, async || {
+        until(PROPAGATION_TIMEOUT, async || {
             assert_eq!(actix_web::test::call_service(&app, request()).await.status(), 200);
             t.inner.registry.gateway().cached_document(&key, "acme/linear").is_some()
         })
@@ -58,10 +58,10 @@ async fn cache_miss_is_loaded_once_for_concurrent_requests(#[case] engine: Engin
     let gateway = t.client(Role::Gateway, None).await;
     secret(&gateway).await;
     configure(&t.inner.registry, "linear", &header("one")).await;
-    until(SOON, async || secret(&gateway).await == "one").await;
+    until(PROPAGATION_TIMEOUT, async || secret(&gateway).await == "one").await;
     let before = statements();
     configure(&t.inner.registry, "linear", &header("two")).await;
-    until(SOON, async || secret(&gateway).await == "two").await;
+    until(PROPAGATION_TIMEOUT, async || secret(&gateway).await == "two").await;
     let alone = statements() - before;
     let before = statements();
     configure(&t.inner.registry, "linear", &header("three")).await;
@@ -85,14 +85,14 @@ async fn change_is_visible_on_every_replica_and_never_reverts(#[case] engine: En
     seed(&t.inner).await;
     let replica = t.replica().await;
     let key = t.key(Role::Gateway, None).await;
-    let doors = [Client::new(&t.url, &key), Client::new(&replica.url, &key)];
+    let clients = [Client::new(&t.url, &key), Client::new(&replica.url, &key)];
     for round in 0..10 {
         let value = format!("round {round}");
         configure(&t.inner.registry, "linear", &header(&value)).await;
-        for door in &doors {
-            until(SOON, async || secret(door).await == value).await;
+        for client in &clients {
+            until(PROPAGATION_TIMEOUT, async || secret(client).await == value).await;
             for _ in 0..20 {
-                assert_eq!(secret(door).await, value, "it does not go back");
+                assert_eq!(secret(client).await, value, "it does not go back");
             }
         }
     }
@@ -133,13 +133,13 @@ async fn revoked_key_is_refused_on_every_replica_within_a_second(#[case] engine:
     let replica = t.replica().await;
     let registry = &t.inner.registry;
     let (key, id) = gateway_key(registry, None).await;
-    let doors = [Client::new(&t.url, &key), Client::new(&replica.url, &key)];
-    for door in &doors {
-        secret(door).await;
+    let clients = [Client::new(&t.url, &key), Client::new(&replica.url, &key)];
+    for client in &clients {
+        secret(client).await;
     }
     registry.api_keys().revoke(&registry.operator(), id, false).await.unwrap();
-    for door in &doors {
-        until(SOON, async || door.get(DOCUMENT).await.status == 401).await;
+    for client in &clients {
+        until(PROPAGATION_TIMEOUT, async || client.get(DOCUMENT).await.status == 401).await;
     }
 }
 
@@ -177,9 +177,9 @@ async fn cached_document_is_not_given_to_another_key(#[case] engine: Engine) {
     t.inner.workspace("other").await;
     secret(&t.client(Role::Gateway, None).await).await;
     secret(&t.client(Role::Gateway, Some("acme")).await).await;
-    let stranger = t.client(Role::Gateway, Some("other")).await;
+    let other = t.client(Role::Gateway, Some("other")).await;
     for _ in 0..3 {
-        stranger.get(DOCUMENT).await.expect(404);
+        other.get(DOCUMENT).await.expect(404);
     }
     // Nor is what holds no secret, although its reading leaves no record.
     t.inner.integration("plain", "https://mcp.plain.example/mcp", None).await;
@@ -187,7 +187,7 @@ async fn cached_document_is_not_given_to_another_key(#[case] engine: Engine) {
     let (own, plain) = (t.client(Role::Gateway, Some("acme")).await, "/v1/gateway/servers/acme/plain");
     for _ in 0..3 {
         own.get(plain).await.expect(200);
-        stranger.get(plain).await.expect(404);
+        other.get(plain).await.expect(404);
     }
     for role in [Role::Admin, Role::Manager, Role::Viewer] {
         t.client(role, None).await.get(DOCUMENT).await.expect(403);
@@ -254,7 +254,7 @@ fn decoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disabled_server_has_a_reason_and_nothing_else(#[case] engine: Engine) {
+async fn disabled_server_document_has_only_a_reason(#[case] engine: Engine) {
     let t = TestServer::following(engine).await;
     seed(&t.inner).await;
     let gateway = t.client(Role::Gateway, None).await;
@@ -262,7 +262,10 @@ async fn a_disabled_server_has_a_reason_and_nothing_else(#[case] engine: Engine)
     secret(&gateway).await;
     let off = json!({ "workspaces": [{ "id": "acme", "enabled": false }] });
     admin.put("/v1/mcp-integrations/linear/workspaces", &off).await.expect(200);
-    until(SOON, async || gateway.get(DOCUMENT).await.expect(200).json()["status"] == "disabled").await;
+    until(PROPAGATION_TIMEOUT, async || {
+        gateway.get(DOCUMENT).await.expect(200).json()["status"] == "disabled"
+    })
+    .await;
     let document = gateway.get(DOCUMENT).await.expect(200);
     assert_eq!(document.json()["reason"], "access_disabled");
     assert!(!document.text.contains(SECRET) && document.json().get("client").is_none());
@@ -285,7 +288,7 @@ async fn cache_memory_is_bounded_and_every_document_is_served(#[case] engine: En
         let small = small.clone();
         async move { small.gateway().watch(&url, ROOM, std::future::pending()).await }
     });
-    until(SOON, async || small.gateway().is_watching()).await;
+    until(PROPAGATION_TIMEOUT, async || small.gateway().is_watching()).await;
     let gateway = t.inner.actor(Role::Gateway, None).await;
     for round in 0..3 {
         for number in 0..40 {
@@ -312,7 +315,7 @@ async fn recreated_server_of_the_same_slug_is_another_server(#[case] engine: Eng
     secret(&gateway).await;
     let server = ServerRef { server: Reference::parse("linear"), workspace: Some(Reference::parse("acme")) };
     t.inner.registry.servers().delete(&t.inner.admin(), &server, None).await.unwrap();
-    until(SOON, async || gateway.get(DOCUMENT).await.status == 404).await;
+    until(PROPAGATION_TIMEOUT, async || gateway.get(DOCUMENT).await.status == 404).await;
     t.inner.integration("notion", "https://mcp.notion.com/mcp", Some(&header("another"))).await;
     let new = registry::NewServer {
         integration: Reference::parse("notion"),
@@ -420,12 +423,12 @@ async fn cached_reads_are_audited() {
             let (registry, url, stop) = (t.registry.clone(), t.database.url.clone(), stop.clone());
             async move { registry.gateway().watch(&url, 1 << 20, stop.cancelled_owned()).await }
         });
-        until(SOON, async || t.registry.gateway().is_watching()).await;
+        until(PROPAGATION_TIMEOUT, async || t.registry.gateway().is_watching()).await;
         let (key, _) = gateway_key(&t.registry, None).await;
         let told = || registry::RequestContext::new(registry::Channel::Api);
         let mut loaded = 0;
-        until(SOON, async || {
-            // The key is itself a change: until that was heard of, nobody is believed from memory.
+        until(PROPAGATION_TIMEOUT, async || {
+            // The key is itself a change: until it is processed, no key is authenticated from the cache.
             let gateway =
                 t.registry.callers().authenticate(registry::Credential::Token(&key), told()).await.unwrap();
             t.registry.gateway().load_document(&gateway, &key, ("acme", "linear"), 0).await.unwrap();
@@ -444,7 +447,7 @@ async fn cached_reads_are_audited() {
         let told: Vec<_> = events.items.iter().map(|one| (one.action.as_str(), one.after.clone())).collect();
         assert!(told.iter().any(|(action, _)| *action == "client_secret.read"), "{told:?}");
         let again = told.iter().find(|(action, _)| *action == "client_secret.read_again").unwrap();
-        // The first has an entry of its own.
+        // The first has its own entry.
         assert_eq!(again.1.as_ref().unwrap()["readings"], 41 + loaded - 1);
     }
 }
@@ -474,7 +477,7 @@ async fn request_allocations_do_not_grow_with_cached_documents() {
                 .insert_header(("x-portkey-api-key", key.as_str()))
                 .to_request()
         };
-        // The first comes through the usual door, with everything that goes on record.
+        // The first takes the uncached path, with its audit entries.
         assert_eq!(actix_web::test::call_service(&app, request()).await.status(), 200);
         assert_eq!(registry.gateway().cached_documents().0, count);
         let next = request();

@@ -58,7 +58,7 @@ async fn until(patience: Duration, mut done: impl AsyncFnMut() -> bool) -> Durat
     let began = Instant::now();
     while !done().await {
         assert!(began.elapsed() < patience, "not within {patience:?}");
-        // Whoever asks without a pause takes the processor from what is waited for.
+        // Polling without a pause takes the processor from the process under test.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     began.elapsed()

@@ -66,7 +66,7 @@ async fn frequent_requests_are_answered_with_retry_after() {
     gateway.post(REPORT, &report).await.expect(200);
 }
 
-/// Whoever waits for a client learns of it with the commit, also when another process made it.
+/// A caller that waits for a client is told at the commit, also when another process commits.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wait_ends_when_the_client_is_registered() {
     for engine in [Engine::Sqlite, Engine::Postgres] {

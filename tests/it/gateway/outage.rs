@@ -8,7 +8,7 @@ use support::{Client, Engine, Installation, TcpGate, TestDatabase};
 
 const DOCUMENT: &str = "/v1/gateway/servers/acme/linear";
 /// How long the database is away.
-const AWAY: Duration = Duration::from_secs(30);
+const OUTAGE_DURATION: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateway_reads_survive_thirty_seconds_without_database() {
@@ -56,10 +56,10 @@ async fn gateway_reads_survive_thirty_seconds_without_database() {
     let missing = gateway.get("/v1/gateway/servers/acme/never-read").await.expect(503);
     assert!(!missing.text.contains("before"));
     // A key that was not seen before cannot be judged; it is not refused as wrong either.
-    let stranger = Client::new(&serving.url, &unseen);
-    stranger.get(DOCUMENT).await.expect(503);
+    let other = Client::new(&serving.url, &unseen);
+    other.get(DOCUMENT).await.expect(503);
     let mut readings = 0;
-    while began.elapsed() < AWAY {
+    while began.elapsed() < OUTAGE_DURATION {
         assert_eq!(gateway.get(DOCUMENT).await.expect(200).text, known.text);
         readings += 1;
     }

@@ -16,7 +16,7 @@ fn free_ports() -> [u16; 2] {
     [free.next().unwrap(), free.next().unwrap()]
 }
 
-/// Asks one replica after the other until one answers. Only a refused or broken connection is a reason to go on.
+/// Asks one replica after the other until one answers. Only a refused or broken connection is a reason to try the next.
 async fn fetch(client: &reqwest::Client, ports: &[u16], first: usize, key: &str) -> Result<String, String> {
     let mut told = String::new();
     for number in 0..2 * ports.len() {

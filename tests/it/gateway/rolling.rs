@@ -11,7 +11,7 @@ use support::{Client, Engine, Installation, Serving, TestDatabase};
 use tokio::sync::Notify;
 
 const SERVERS: usize = 4;
-const PATIENCE: Duration = Duration::from_secs(40);
+const STEP_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Where the replicas are now, and how many requests went well.
 #[derive(Default)]
@@ -20,12 +20,12 @@ struct Balancer {
     readings: AtomicU64,
     writes: AtomicU64,
     stop: AtomicBool,
-    /// Rung after each of them.
-    bell: Notify,
+    /// Notified after each request.
+    request_done: Notify,
 }
 
 impl Balancer {
-    /// Asks one replica after the other until one answers: only a refused or broken connection is a reason to go on.
+    /// Asks one replica after the other until one answers: only a refused or broken connection is a reason to try the next.
     async fn ask(
         &self,
         client: &reqwest::Client,
@@ -61,7 +61,7 @@ impl Balancer {
             if load.iter().any(tokio::task::JoinHandle::is_finished) {
                 return;
             }
-            drop(tokio::time::timeout(PATIENCE, self.bell.notified()).await);
+            drop(tokio::time::timeout(STEP_TIMEOUT, self.request_done.notified()).await);
         }
     }
 }
@@ -73,7 +73,7 @@ fn http() -> reqwest::Client {
 
 /// Waits until what `look` gives is there.
 async fn when<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let found = tokio::time::timeout(PATIENCE, async {
+    let found = tokio::time::timeout(STEP_TIMEOUT, async {
         loop {
             if let Some(found) = look().await {
                 return found;
@@ -134,7 +134,7 @@ async fn rolling(engine: Engine, steps: &[Change]) {
                     return Err(format!("a document without client: {text}"));
                 }
                 balancer.readings.fetch_add(1, Ordering::Relaxed);
-                balancer.bell.notify_waiters();
+                balancer.request_done.notify_waiters();
             }
             Ok(())
         }));
@@ -152,7 +152,7 @@ async fn rolling(engine: Engine, steps: &[Change]) {
                 };
                 balancer.ask(&http, ask, turn).await?;
                 balancer.writes.fetch_add(1, Ordering::Relaxed);
-                balancer.bell.notify_waiters();
+                balancer.request_done.notify_waiters();
             }
             Ok(())
         }));
@@ -176,7 +176,7 @@ async fn rolling(engine: Engine, steps: &[Change]) {
             assert_eq!(ready["differing_settings"], json!([setting]));
         }
         balancer.until(8, 2, &load).await;
-        // Clients follow at once: nobody waits for the restarts.
+        // Clients are updated immediately, without waiting for the restarts.
         let all = async || {
             let clients = sandbox.clients();
             let all = |name: &str, part: &str| {
@@ -234,16 +234,16 @@ async fn registered(client: &Client) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rolling_change_of_settings_costs_no_request_and_no_second_update_on_postgres() {
+async fn rolling_settings_change_loses_no_request_and_updates_once_on_postgres() {
     rolling(Engine::Postgres, &[GATEWAY_URLS, SECRETS]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_other_shared_setting_is_changed_in_the_same_way() {
+async fn rolling_change_of_every_other_shared_setting() {
     rolling(Engine::Postgres, &[BRANDING, DOCUMENTS]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rolling_change_of_settings_costs_no_request_and_no_second_update_on_sqlite() {
+async fn rolling_settings_change_loses_no_request_and_updates_once_on_sqlite() {
     rolling(Engine::Sqlite, &[GATEWAY_URLS]).await;
 }

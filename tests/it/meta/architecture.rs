@@ -1,4 +1,4 @@
-//! The house keeps its rooms: who may use whom is compared with what cargo says.
+//! Crates and folders depend only on what is allowed: the table of dependencies is compared with `cargo metadata`.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

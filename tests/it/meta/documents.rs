@@ -1,4 +1,4 @@
-//! Pages of the documentation that are made from tables in code. `MCP_REGISTRY_TEST_UPDATE=1` writes them anew.
+//! Pages of the documentation that are made from tables in code. `MCP_REGISTRY_TEST_UPDATE=1` rewrites them.
 
 use registry_core::egress::{HANDED_OUT, METADATA, METADATA_NAMES, NO_SERVER, PRIVATE, Range};
 use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};
@@ -34,7 +34,7 @@ fn check(page: &str, made: &str) {
 }
 
 #[test]
-fn the_page_on_client_metadata_lists_every_field() {
+fn client_metadata_page_lists_every_field() {
     let mut made = String::new();
     for section in Section::ALL {
         let _ = writeln!(made, "### {}\n", section_title(section));
@@ -67,7 +67,7 @@ fn the_page_on_client_metadata_lists_every_field() {
 }
 
 #[test]
-fn the_page_on_problems_lists_every_finding() {
+fn problems_page_lists_every_finding() {
     let mut made = String::from("| code | severity | meaning, and what to do |\n|---|---|---|\n");
     for code in CODES {
         let severities: Vec<_> = code.severities.iter().map(|severity| severity.as_str()).collect();
@@ -83,7 +83,7 @@ fn the_page_on_problems_lists_every_finding() {
 }
 
 #[test]
-fn the_page_on_failures_lists_every_reason() {
+fn failures_page_lists_every_reason() {
     let mut made = String::new();
     for retry_class in RetryClass::ALL {
         let _ = writeln!(
@@ -171,7 +171,7 @@ fn failure_reasons_in_code_and_table_agree() {
 }
 
 #[test]
-fn the_page_on_preflight_lists_every_advice() {
+fn preflight_page_lists_every_advice() {
     let mut made = String::from("| code | weight | what it means |\n|---|---|---|\n");
     for rule in ADVICE {
         let meaning = rule.meaning.replace('|', "\\|");
@@ -181,7 +181,7 @@ fn the_page_on_preflight_lists_every_advice() {
 }
 
 #[test]
-fn the_page_on_egress_lists_every_range_and_limit() {
+fn egress_page_lists_every_range_and_limit() {
     let mut made = String::new();
     for (title, ranges) in [
         ("Never reached: clouds' services for their own machines", METADATA),
@@ -273,7 +273,7 @@ fn functions(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn the_threat_model_names_tests_that_exist() {
+fn threat_model_names_existing_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut known = BTreeSet::new();
     functions(&root.join("tests/it"), &mut known);

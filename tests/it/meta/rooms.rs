@@ -1,6 +1,6 @@
 //! Folders and files of a crate use one another in one direction: read from the `use` lines and paths of the code.
 //!
-//! A folder of `crates/registry/src` uses only folders that stand above it in [`FOLDERS`]; the handles of its use cases
+//! A folder of `crates/registry/src` uses only folders that are above it in [`FOLDERS`]; the handles of its use cases
 //! (`registry.integrations()`) count as uses. In every crate no two folders and no two files use one another; a module
 //! and its own parts are one thing.
 
@@ -261,7 +261,7 @@ fn folders_of_the_registry_use_only_those_above_them() {
 }
 
 #[test]
-fn registry_has_five_files_at_its_top_and_every_folder_a_place() {
+fn registry_has_five_top_files_and_ordered_folders() {
     let root = crates().join("registry/src");
     let mut files = BTreeSet::new();
     for entry in fs::read_dir(root).unwrap() {

@@ -52,7 +52,7 @@ async fn client_id_document_is_published_changed_and_removed() {
     life.remembers(&[]).await;
 }
 
-/// A document that cannot be read from outside is of no use to anybody: under `auto` the next method is taken.
+/// A document that cannot be read from outside is useless: under `auto` the next method is taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unreachable_client_id_document_is_not_used() {
     let front = Peer::start("tls-front.mjs", &[]).await;

@@ -7,7 +7,7 @@ use support::Peer;
 
 /// The secret that the update brought is the one that works.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_update_brings_a_secret_that_is_kept() {
+async fn secret_of_each_update_is_stored() {
     let mut life = Life::begin(Peer::start("glewlwyd.mjs", &[]).await, &json!({})).await;
     let first = life.registered().await;
     let mut secret = first["client"]["client_secret"].clone();
@@ -28,7 +28,7 @@ async fn each_update_brings_a_secret_that_is_kept() {
 
 /// One document is one moment: the secret that was replaced while it was read is never missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn gateways_that_ask_during_an_update_get_a_whole_document() {
+async fn gateways_get_complete_documents_during_an_update() {
     const UPDATES: usize = 8;
     let life = Life::begin(Peer::start("glewlwyd.mjs", &[]).await, &json!({})).await;
     life.registration_when(|seen| seen["state"] == "registered").await;
@@ -49,7 +49,7 @@ async fn gateways_that_ask_during_an_update_get_a_whole_document() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_forgotten_client_is_replaced() {
+async fn forgotten_client_is_replaced() {
     let mut life = Life::begin(Peer::start("glewlwyd.mjs", &[]).await, &json!({})).await;
     let first = life.registered().await;
     life.peer.forget(first["client"]["client_id"].as_str().unwrap()).await;
@@ -65,7 +65,7 @@ async fn a_forgotten_client_is_replaced() {
 
 /// Reading answers `token_endpoint_auth_method` as a list, and neither scope nor token: what is known is kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_is_known_survives_a_report() {
+async fn known_client_survives_a_report() {
     let mut life = Life::begin(Peer::start("glewlwyd.mjs", &[]).await, &json!({})).await;
     let first = life.registered().await;
     life.report(&first["generation"], "invalid_client").await;

@@ -1,4 +1,4 @@
-//! One server of ours and the authorization server that its client lives at, from the first registration to the withdrawal.
+//! One server and the authorization server of its client, from the first registration to the deregistration.
 
 use super::protected;
 use registration_worker::WorkerOptions;
@@ -203,7 +203,7 @@ impl Life {
         .await;
     }
 
-    /// What the authorization server says to this client about a code that nobody issued.
+    /// The authorization server's answer to this client for an invalid code.
     pub(super) async fn token_endpoint_says(&self, document: &Value) -> String {
         let client = &document["client"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

@@ -29,12 +29,12 @@ async fn managed(peer: Peer, configurations: Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_public_client_is_updated_and_withdrawn() {
+async fn public_client_is_updated_and_withdrawn() {
     managed(Peer::start("oidc-provider.mjs", &[]).await, json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_with_a_secret_behind_an_initial_access_token_is_updated_and_withdrawn() {
+async fn confidential_client_with_initial_access_token_is_updated_and_withdrawn() {
     let settings = [("ISSUER_PATH", "/tenant1"), ("INITIAL_ACCESS_TOKEN", "iat-1234567890")];
     let configurations = json!({
         "oauth_client_metadata": { "token_endpoint_auth_method": "client_secret_basic" },
@@ -57,18 +57,18 @@ async fn recovers(peer: Peer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_forgotten_client_is_replaced() {
+async fn forgotten_client_is_replaced() {
     recovers(Peer::start("oidc-provider.mjs", &[]).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_management_a_forgotten_client_is_replaced() {
+async fn forgotten_client_is_replaced_without_management() {
     recovers(Peer::start("oidc-provider.mjs", &[("MANAGE", "0")]).await).await;
 }
 
 /// A report about a client that is well leads to one question and to nothing else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_is_known_survives_a_report() {
+async fn known_client_survives_a_report() {
     let mut life = Life::begin(Peer::start("oidc-provider.mjs", &[]).await, &json!({})).await;
     let first = life.registered().await;
     life.report(&first["generation"], "invalid_client").await;
@@ -82,7 +82,7 @@ async fn a_client_that_is_known_survives_a_report() {
 /// update and a deletion find nothing (404). That is no client forgotten: a person is asked, and what is left behind is
 /// written down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_management_nothing_is_taken_for_gone() {
+async fn no_client_is_declared_gone_without_management() {
     let mut life = Life::begin(Peer::start("oidc-provider.mjs", &[("MANAGE", "0")]).await, &json!({})).await;
     let first = life.registered().await;
     life.rename("Renamed").await;

@@ -80,7 +80,7 @@ async fn glewlwyd() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_hosted_product_s_sdk_works_by_changing_url_and_key() {
+async fn hosted_sdk_works_with_another_url_and_key() {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.workspace("acme").await;
     let key = t.key(Role::Admin, None).await;

@@ -32,7 +32,7 @@ async fn changes(script: &str) {
     assert_eq!(orphans[0].client_id.as_deref(), first["client"]["client_id"].as_str());
 }
 
-/// Nobody has fetched it: it is replaced without asking.
+/// No gateway has fetched it: it is replaced without approval.
 async fn changes_unnoticed(script: &str) {
     let life = Life::begin(Peer::start(script, &[]).await, &json!({})).await;
     life.registration_when(|seen| seen["state"] == "registered").await;
@@ -65,7 +65,7 @@ async fn renews(script: &str) {
     tokio::time::timeout(Patience::from_secs(LIFE + 5), refused).await.expect("it expires");
 }
 
-/// Nobody can be asked, so one gateway's word is not enough; a second one's is.
+/// The authorization server cannot be asked, so one gateway's report is not enough; a second report is.
 async fn recovers(script: &str) {
     let mut life = Life::begin(Peer::start(script, &[]).await, &json!({})).await;
     let first = life.registered().await;

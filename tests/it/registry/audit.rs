@@ -39,7 +39,7 @@ async fn audit_log_tampering_is_found_at_its_place(#[case] engine: Engine) {
     let db = t.database.connect().await;
     t.clock.advance(chrono::Duration::days(3));
     for (sql, number, why) in [
-        // Without any checkpoint the chain alone is whole, and so is one that was written anew.
+        // Without any checkpoint the chain alone verifies, and so does a chain that was rewritten.
         ("DELETE FROM audit_checkpoint", 12, "missing from the log"),
         (
             "DELETE FROM audit_checkpoint; DELETE FROM audit_event WHERE number > 11; UPDATE sequence SET audit = 11, audit_hash = (SELECT hash FROM audit_event WHERE number = 11)",
@@ -77,7 +77,7 @@ async fn audit_log_tampering_is_found_at_its_place(#[case] engine: Engine) {
         ("UPDATE audit_checkpoint SET hash = 'x'", 12, "not signed"),
         ("UPDATE audit_checkpoint SET pruned = TRUE", 12, "not signed"),
         ("UPDATE sequence SET audit_hash = 'x'", 15, "written last"),
-        // The end cut off with care: the signed point gives it away.
+        // The end cut off carefully: the signed checkpoint reveals it.
         (
             "DELETE FROM audit_event WHERE number > 11; UPDATE sequence SET audit = 11, audit_hash = (SELECT hash FROM audit_event WHERE number = 11)",
             12,
@@ -141,7 +141,7 @@ async fn audit_log_without_its_checkpoints_is_refused(#[case] engine: Engine) {
     events(&t, 1).await;
     assert_eq!(
         check().await.as_deref(),
-        Some("no signed point is near the end of the log"),
+        Some("no signed checkpoint is near the end of the log"),
         "nobody signs any more"
     );
     t.registry.audit().maintain().await.unwrap();
@@ -164,7 +164,7 @@ async fn signing_key_remembers_every_checkpoint_and_signs_no_changed_log(#[case]
     let whole = verify(&t.registry).await;
     assert_eq!((whole.checkpoints, whole.broken, whole.unchecked), (2, None, Vec::new()));
 
-    // Sealed anew with another key it remembers the same.
+    // Re-encrypted with another key it remembers the same.
     let new = SealingKey::generate().unwrap();
     let rotating = t.process_with_keys(vec![new.clone(), t.key.clone()]).await;
     rotating.deployment().migrate().await.unwrap();
@@ -184,7 +184,7 @@ async fn signing_key_remembers_every_checkpoint_and_signs_no_changed_log(#[case]
     events(&t, 1).await;
     assert!(rotating.audit().maintain().await.is_err(), "a changed log is not signed");
     assert_eq!(verify(&rotating).await.broken.unwrap().number, 6, "and stays one that was changed");
-    // Only a person goes on from there, and that is on record.
+    // Only an operator can continue, and that is audited.
     rotating.audit().restart(&rotating.operator()).await.unwrap();
     rotating.audit().maintain().await.unwrap();
     let verdict = verify(&rotating).await;
@@ -198,7 +198,7 @@ async fn signing_key_remembers_every_checkpoint_and_signs_no_changed_log(#[case]
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_without_the_key_leaves_the_signing_key_alone(#[case] engine: Engine) {
+async fn process_without_the_key_keeps_the_signing_key(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     events(&t, 1).await;
     t.registry.audit().maintain().await.unwrap();
@@ -275,7 +275,7 @@ async fn wrong_clock_prunes_nothing(#[case] engine: Engine) {
     }
     let verdict = verify(&t.registry).await;
     assert!(verdict.events >= before && verdict.first == Some(1), "{verdict:?}");
-    // Points go on being signed, although one is of a day to come.
+    // Checkpoints are still signed, although one has a date in the future.
     assert!(verdict.checkpoints >= 2, "{verdict:?}");
 }
 

@@ -63,7 +63,7 @@ fn spent() -> Duration {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_of_500_integrations_holds_no_write_for_long(#[case] engine: Engine) {
+async fn import_of_500_integrations_delays_no_write(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let mut held = Vec::new();
     for turn in 0..5 {
@@ -90,7 +90,7 @@ async fn an_import_of_500_integrations_holds_no_write_for_long(#[case] engine: E
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_of_many_takes_no_more_statements_than_one_of_few(#[case] engine: Engine) {
+async fn import_statements_do_not_grow_with_integrations(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let text = import("Many");
     let few: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
@@ -120,11 +120,11 @@ async fn import_gives_distinct_slugs_to_integrations_of_one_name(#[case] engine:
     t.integration("notes", "https://notes.example.com/mcp", None).await;
     let one = r#"{ "name": "Notes", "url": "https://n.example.com/mcp", "auth_type": "none", "transport": "http" }"#;
     let text = format!("[{}]", [one; 4].join(","));
-    let weighed = t.registry.integrations().dry_run_import(&t.admin(), &text).await.unwrap();
+    let dry_run = t.registry.integrations().dry_run_import(&t.admin(), &text).await.unwrap();
     let made = t.registry.integrations().import(&t.admin(), &text).await.unwrap();
     let slugs: Vec<_> = made.integrations.iter().map(|one| one.slug.to_string()).collect();
     assert_eq!(slugs, ["notes-2", "notes-3", "notes-4", "notes-5"]);
-    assert_eq!(weighed.integrations.iter().map(|one| one.slug.to_string()).collect::<Vec<_>>(), slugs);
+    assert_eq!(dry_run.integrations.iter().map(|one| one.slug.to_string()).collect::<Vec<_>>(), slugs);
     let twice = r#"{ "name": "A", "slug": "twin", "url": "https://n.example.com/mcp", "auth_type": "none", "transport": "http" }"#;
     let refused = t.registry.integrations().import(&t.admin(), &format!("[{twice},{twice}]")).await;
     let Err(Error::Invalid(findings)) = refused else { panic!("accepted") };
@@ -135,7 +135,7 @@ async fn import_gives_distinct_slugs_to_integrations_of_one_name(#[case] engine:
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_access_of_many_workspaces_is_changed_with_few_statements(#[case] engine: Engine) {
+async fn bulk_access_change_takes_few_statements(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     t.integration("linear", "https://mcp.linear.app/mcp", None).await;
     for number in 0..40 {

@@ -63,7 +63,7 @@ async fn enterprise_example_is_saved_as_written_and_sent_as_documented(#[case] e
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_save_changes_nothing(#[case] engine: Engine) {
+async fn refused_save_changes_nothing(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     t.integration("linear", "https://mcp.linear.app/mcp", Some(ENTERPRISE_COMPLIANCE)).await;
     let change = IntegrationChange {
@@ -273,7 +273,7 @@ async fn layers_override_from_low_to_high_and_a_check_saves_nothing(#[case] engi
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_save_that_breaks_a_server_below_is_refused_and_names_it(#[case] engine: Engine) {
+async fn save_that_breaks_a_lower_level_is_refused_and_names_it(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     t.workspace("acme").await;
     t.integration("linear", "https://mcp.linear.app/mcp", None).await;

@@ -7,7 +7,7 @@ use registry::{
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::id::DraftId;
 use registry_core::permission::Role;
-use registry_core::preflight::{Approach, Entered, Openness};
+use registry_core::preflight::{Approach, Availability, Entered};
 use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Reference;
 use registry_sandbox::{Options, Quirks, Sandbox};
@@ -50,17 +50,17 @@ async fn draft_is_visible_to_its_owner_and_admins(#[case] engine: Engine) {
     let ann = t.actor(Role::Manager, None).await;
     let mine = t.registry.drafts().create(&ann, address("https://mcp.linear.app/mcp")).await.unwrap();
     assert_eq!((mine.name.as_str(), mine.slug.as_str(), mine.step), ("Linear", "linear", DraftStep::Check));
-    for stranger in [
+    for other in [
         t.actor(Role::Manager, None).await,
         t.actor(Role::Manager, Some("acme")).await,
         t.actor(Role::Admin, Some("acme")).await,
     ] {
-        assert!(is_not_found(&t.registry.drafts().get(&stranger, mine.id).await));
-        assert!(is_not_found(&t.registry.drafts().delete(&stranger, mine.id).await));
-        assert!(is_not_found(&t.registry.drafts().set_configuration(&stranger, mine.id, None).await));
-        assert!(is_not_found(&t.registry.drafts().probe(&stranger, mine.id).await));
-        assert!(is_not_found(&t.registry.drafts().finish(&stranger, mine.id).await));
-        assert_eq!(t.registry.drafts().list(&stranger, PageRequest::default()).await.unwrap().total, 0);
+        assert!(is_not_found(&t.registry.drafts().get(&other, mine.id).await));
+        assert!(is_not_found(&t.registry.drafts().delete(&other, mine.id).await));
+        assert!(is_not_found(&t.registry.drafts().set_configuration(&other, mine.id, None).await));
+        assert!(is_not_found(&t.registry.drafts().probe(&other, mine.id).await));
+        assert!(is_not_found(&t.registry.drafts().finish(&other, mine.id).await));
+        assert_eq!(t.registry.drafts().list(&other, PageRequest::default()).await.unwrap().total, 0);
     }
     let viewer = t.actor(Role::Viewer, None).await;
     assert!(matches!(t.registry.drafts().get(&viewer, mine.id).await, Err(Error::Forbidden { .. })));
@@ -154,7 +154,7 @@ async fn draft_secrets_are_encrypted_and_bound_to_their_origin(#[case] engine: E
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_draft_becomes_an_integration_with_access_and_servers(#[case] engine: Engine) {
+async fn draft_becomes_an_integration_with_access_and_servers(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let acme = t.workspace("acme").await;
     let beta = t.workspace("beta").await;
@@ -232,7 +232,7 @@ async fn failed_draft_creates_nothing(#[case] engine: Engine) {
     }
     let still = registry.drafts().get(&admin, one.id).await.unwrap();
     assert_eq!((still.integration, still.configuration.as_deref()), (None, Some(broken)));
-    // A slug that somebody took meanwhile.
+    // A slug that was taken meanwhile.
     registry.drafts().set_configuration(&admin, one.id, None).await.unwrap();
     t.integration("linear", "https://other.example/mcp", None).await;
     let refused = registry.drafts().finish(&admin, one.id).await;
@@ -300,11 +300,11 @@ async fn draft_check_is_kept_and_disables_impossible_choices(#[case] engine: Eng
 
     sandbox.set_quirks(Quirks { no_registration_endpoint: true, ..Quirks::default() });
     let same = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
-    assert_eq!(same.proposed, Some(Approach::Register), "whoever presses twice asks once");
+    assert_eq!(same.proposed, Some(Approach::Register), "two clicks start one probe");
     t.clock.advance(chrono::TimeDelta::seconds(3));
     let found = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
     assert_eq!(found.proposed, Some(Approach::ByHand));
-    assert!(matches!(found.openness(Approach::Register), Openness::Closed(_)));
+    assert!(matches!(found.availability(Approach::Register), Availability::Closed(_)));
     let refused =
         registry.drafts().choose_approach(&admin, one.id, Approach::Register, Entered::default()).await;
     assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
@@ -320,7 +320,7 @@ async fn draft_check_is_kept_and_disables_impossible_choices(#[case] engine: Eng
 
     t.clock.advance(chrono::TimeDelta::seconds(3));
     let found = registry.drafts().probe(&admin, one.id).await.unwrap().examination.unwrap();
-    assert!(!found.reached && *found.openness(Approach::Register) == Openness::Unknown, "{found:?}");
+    assert!(!found.reached && *found.availability(Approach::Register) == Availability::Unknown, "{found:?}");
     registry.drafts().choose_approach(&admin, one.id, Approach::Register, Entered::default()).await.unwrap();
 }
 

@@ -63,7 +63,7 @@ async fn process_with_previous_settings_stays_ready_and_names_the_difference(#[c
         assert_eq!((migrated.changed, migrated.settings), (vec![name], SettingsStatus::Current));
         assert_eq!(standing(&new).await, SettingsStatus::Current);
         assert_eq!(standing(&old.0).await, SettingsStatus::Previous(vec![name]));
-        // It works with the values in force, also before anybody asked whether it is ready.
+        // It works with the values in effect, also before a readiness check.
         let workspace = NewWorkspace { name: name.to_owned(), slug: None, description: None };
         old.0.workspaces().create(&admin, workspace).await.unwrap();
         let shown = old.0.deployment().organisation(&admin).await.unwrap();
@@ -108,13 +108,13 @@ async fn process_with_unknown_settings_changes_nothing(#[case] engine: Engine) {
     refused("secrets", stray.configurations().refresh_mapped_secrets().await.err());
     refused("the audit log", stray.audit().maintain().await.err());
     assert!(rows(&db).await == before);
-    // Reading goes on, with the callbacks in force once they are known.
+    // Reads work, with the callbacks in effect once they are known.
     assert!(stray.deployment().ready().await.is_err());
     assert_eq!(
         stray.deployment().organisation(&admin).await.unwrap().callback_urls,
         t.settings.shared().callbacks()
     );
-    // Commands on the machine help out, whatever their shell has, and change no setting.
+    // Commands on the machine work, whatever their environment, and change no setting.
     stray
         .api_keys()
         .create(
@@ -156,7 +156,7 @@ async fn previous_settings_are_restored_only_on_request(#[case] engine: Engine) 
     assert_eq!((back.generation, back.changed), (3, vec!["gateway.urls"]));
     assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
     assert_eq!(standing(&new).await, SettingsStatus::Previous(vec!["gateway.urls"]));
-    // Nothing of it is done by whoever only looks after the database.
+    // A process that only maintains the database does none of this.
     let stray = t.process_with_settings(moved(&t.settings, "https://stray.example.com")).await;
     assert_eq!(stray.deployment().migrate_and_record(RecordSettings::Nothing).await.unwrap().generation, 3);
     assert_eq!(standing(&t.registry).await, SettingsStatus::Current);
@@ -228,7 +228,7 @@ async fn workers_of_both_settings_update_each_client_once(#[case] engine: Engine
     })
     .await;
     assert_eq!((updated.clients.len(), updated.clients[0].settings_generation), (1, Some(2)));
-    // Whoever saves, and through whichever process: what is wanted stays the same.
+    // Every user, through every process, saves the same desired state.
     for (number, process) in [&t.registry, &new, &t.registry].into_iter().enumerate() {
         let name = format!("Saved {number}");
         let text = serde_json::json!({ "oauth_client_metadata": { "client_name": name } }).to_string();

@@ -91,7 +91,7 @@ async fn integrations_are_listed_last_changed_first(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_has_everything_but_secrets_servers_and_access(#[case] engine: Engine) {
+async fn copy_omits_secrets_servers_and_access(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     t.workspace("acme").await;
     t.integration("linear", URL, Some(BY_HAND)).await;
@@ -134,9 +134,9 @@ async fn exported_integrations_can_be_imported_elsewhere(#[case] engine: Engine)
     let text = t.registry.integrations().export(&t.admin(), IntegrationFilter::default()).await.unwrap();
 
     let other = TestRegistry::new(Engine::Sqlite).await;
-    let weighed = other.registry.integrations().dry_run_import(&other.admin(), &text).await.unwrap();
-    assert_eq!(weighed.integrations.len(), 2);
-    assert!(slugs(&other, IntegrationFilter::default()).await.is_empty(), "weighing keeps nothing");
+    let dry_run = other.registry.integrations().dry_run_import(&other.admin(), &text).await.unwrap();
+    assert_eq!(dry_run.integrations.len(), 2);
+    assert!(slugs(&other, IntegrationFilter::default()).await.is_empty(), "a dry run saves nothing");
     let Imported { integrations, findings } =
         other.registry.integrations().import(&other.admin(), &text).await.unwrap();
     assert!(findings.is_empty(), "{findings:?}");
@@ -155,7 +155,7 @@ fn normal(text: &str) -> serde_json::Value {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_with_one_mistake_makes_nothing_and_names_the_place(#[case] engine: Engine) {
+async fn import_with_one_mistake_creates_nothing_and_names_it(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     t.integration("linear", URL, None).await;
     let text = format!(

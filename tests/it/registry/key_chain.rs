@@ -95,7 +95,7 @@ async fn chain_of_keys_is_revoked_as_one(#[case] engine: Engine) {
         .await
         .unwrap();
     let rotated = t.registry.api_keys().rotate(&actor, grandchild.record.id).await.unwrap();
-    let stranger = t.registry.api_keys().create(&t.admin(), new("stranger", None)).await.unwrap();
+    let unrelated = t.registry.api_keys().create(&t.admin(), new("unrelated", None)).await.unwrap();
     let own = t.registry.api_keys().rotate(&actor, root.record.id).await.unwrap();
     let names = async |id| -> Vec<String> {
         let mut names: Vec<_> = t
@@ -112,7 +112,7 @@ async fn chain_of_keys_is_revoked_as_one(#[case] engine: Engine) {
     };
     assert_eq!(names(root.record.id).await, ["child", "grandchild", "grandchild", "root"]);
     assert_eq!(names(child.record.id).await, ["grandchild", "grandchild"]);
-    assert_eq!(names(stranger.record.id).await, [""; 0]);
+    assert_eq!(names(unrelated.record.id).await, [""; 0]);
 
     // Alone, it leaves the others.
     assert_eq!(t.registry.api_keys().revoke(&t.admin(), child.record.id, false).await.unwrap(), 1);
@@ -122,7 +122,7 @@ async fn chain_of_keys_is_revoked_as_one(#[case] engine: Engine) {
     for ended in [&root, &child, &grandchild, &rotated, &own] {
         assert!(matches!(behind(&t, ended).await, Err(Error::Unauthenticated(_))));
     }
-    behind(&t, &stranger).await.unwrap();
+    behind(&t, &unrelated).await.unwrap();
     assert_eq!(t.registry.api_keys().revoke(&t.admin(), root.record.id, true).await.unwrap(), 0);
     let ended = ApiKeyFilter { ended: Some(true) };
     assert_eq!(t.registry.api_keys().list(&t.admin(), ended, PageRequest::default()).await.unwrap().total, 5);

@@ -144,7 +144,7 @@ async fn logo_of_a_forbidden_address_is_not_fetched_and_reveals_nothing(#[case] 
         assert_eq!(code, "address_not_allowed");
         assert!(message.contains(words), "{message}");
     }
-    // A port where nobody listens and a name that does not exist read alike.
+    // A port without a listener and a name that does not exist read alike.
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let mut said = Vec::new();
     for url in [format!("http://{closed}/l.png"), "https://nothing.invalid/l.png".to_owned()] {

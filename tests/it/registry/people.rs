@@ -19,7 +19,7 @@ fn web(address: &str) -> RequestContext {
     RequestContext { address: Some(address.to_owned()), ..RequestContext::new(Channel::Web) }
 }
 
-/// Somebody who came in by link and set a password.
+/// A user who signed in by link and set a password.
 async fn person(t: &TestRegistry, email: &str, roles: Roles) -> User {
     let new = NewUser { email: email.to_owned(), name: String::new(), roles };
     let invited = t.registry.users().invite(&t.admin(), new).await.unwrap();
@@ -46,7 +46,7 @@ async fn lockout_grows_with_failures_across_processes(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
     let second = t.second_process().await;
-    // Nobody of this address exists; it is treated alike.
+    // No user has this address; the answer is the same.
     for email in ["ann@acme.com", "nobody@acme.com"] {
         for round in 0..5 {
             let registry = if round % 2 == 0 { &t.registry } else { &second };
@@ -101,7 +101,7 @@ async fn break_glass_link_restores_a_locked_out_admin(#[case] engine: Engine) {
     let back = t.registry.login().sign_in_with_link(&token, web("192.0.2.7")).await.unwrap();
     assert_eq!((back.user.id, back.user.role, back.user.has_password), (ann.id, Some(Role::Admin), false));
 
-    // A link to somebody with a password ends that and their sessions, but never those of the last one who can come in.
+    // A link for a user with a password ends the password and the sessions, but never those of the last user who can sign in.
     let kept = t.registry.users().new_sign_in_link(&admin, eve.id).await;
     assert!(matches!(kept, Err(Error::Conflict { code: registry::ConflictCode::LastAdmin, .. })), "{kept:?}");
     let vi = person(&t, "vi@acme.com", Roles::one(Role::Viewer, None)).await;
@@ -239,7 +239,7 @@ async fn new_link_invalidates_earlier_links_and_the_password(#[case] engine: Eng
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn new_link_ends_sessions_also_of_somebody_without_a_password(#[case] engine: Engine) {
+async fn new_link_ends_sessions_of_a_user_without_a_password(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let new = |email: &str| NewUser {
         email: email.to_owned(),
@@ -311,7 +311,7 @@ async fn scoped_key_cannot_restore_access(#[case] engine: Engine) {
         assert!(matches!(outcome, Err(Error::Forbidden { .. })), "{verb}: {outcome:?}");
     }
     assert!(try_in(&t.registry, "gone@acme.com", PASSWORD, "192.0.2.1").await.is_err());
-    // What takes away, or gives nobody anything, is what the scope is for.
+    // The scope allows what removes access or grants none.
     r.users().update(&key, viewer.id, name("Vic")).await.unwrap();
     r.sessions().end_all_of(&key, boss.id).await.unwrap();
     r.users().deactivate(&key, viewer.id).await.unwrap();
@@ -324,7 +324,7 @@ async fn scoped_key_cannot_restore_access(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_ends_after_a_week_however_it_is_used(#[case] engine: Engine) {
+async fn session_ends_after_a_week_despite_use(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     person(&t, "ann@acme.com", Roles::one(Role::Admin, None)).await;
     let session =

@@ -53,7 +53,7 @@ async fn migrations_go_down_and_up_and_keep_older_data(#[case] engine: Engine) {
     }
     assert!(refused, "sealed secrets are not given up in silence");
     t.registry.deployment().migrate().await.unwrap();
-    t.workspace("anew").await;
+    t.workspace("again").await;
 }
 
 #[rstest]

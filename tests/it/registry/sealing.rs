@@ -59,7 +59,7 @@ async fn key_rotation_runs_beside_other_work_and_frees_the_old_key(#[case] engin
     let rotating = t.process_with_keys(vec![new.clone(), t.key.clone()]).await;
     rotating.deployment().migrate().await.unwrap();
 
-    // Meanwhile somebody saves through a process that still seals with the old key.
+    // Meanwhile a user saves through a process that still encrypts with the old key.
     let writing = async {
         for number in 0..20 {
             enter(&both, &format!("server-{number}"), &format!("changed {number}")).await;
@@ -87,7 +87,7 @@ async fn key_rotation_runs_beside_other_work_and_frees_the_old_key(#[case] engin
     enter(&both, "server-5", "late").await;
     let refused = without_old.deployment().ready().await.unwrap_err().to_string();
     assert!(refused.contains("missing from `sealing`"), "{refused}");
-    // A row that is damaged holds the others up for nobody.
+    // A damaged row does not block the others.
     enter(&both, "server-6", "damaged").await;
     let db = t.database.connect().await;
     let damaged = "UPDATE sealed_value SET data_key = nonce WHERE owner_id = (SELECT id FROM integration WHERE slug = 'server-6')";
@@ -170,7 +170,7 @@ async fn sealing_keys_require_the_operator(#[case] engine: Engine) {
     assert!(matches!(t.registry.secrets().abandon_key(&admin, "k").await, Err(Error::Unauthenticated(_))));
 }
 
-/// What a process gives that has another key of the same name, and one that has a key of its own that nobody announced.
+/// The behaviour of a process with another key of the same name, and of one with an unannounced key.
 async fn with_wrong_keys(t: &TestRegistry) -> Vec<(&'static str, Registry)> {
     let line = t.key.to_line();
     let id = line.split_once(':').unwrap().0;
@@ -305,7 +305,7 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
         let free = "UPDATE registration SET lease_until = 0, lease_owner = NULL";
         db.execute_unprepared(free).await.unwrap();
 
-        // Reading goes on, and what seals nothing is saved.
+        // Reads work, and writes without secrets are saved.
         wrong.integrations().get(&admin, &linear).await.unwrap();
         wrong.registrations().get(&admin, registration).await.unwrap();
         let described =

@@ -144,7 +144,7 @@ const JSON: Option<ValueFormat> = Some(ValueFormat::Json);
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mapped_secret_reaches_gateways_follows_changes_and_survives_outages(#[case] engine: Engine) {
+async fn mapped_secret_reaches_gateways_and_survives_outages(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let w = Scenario::new(t).await;
     w.create("linear", None, vec![maps("headers", "file", JSON, None)]).await.unwrap();
@@ -287,7 +287,7 @@ async fn operator_decides_who_may_use_a_secret_and_for_which_origin(#[case] engi
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_s_mapped_secret_does_not_follow_to_another_address(#[case] engine: Engine) {
+async fn mapped_secret_of_a_server_is_not_sent_to_another_url(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let w = Scenario::new(t).await;
     w.create("linear", Some("acme"), Vec::new()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Secrets of the organisation's layer go only to addresses that somebody chose who may write that layer.
+//! Secrets of the organisation's layer go only to URLs chosen by a user who may write that layer.
 
 use registry::{ConfigurationScope, IntegrationChange, NewIntegration, PreflightOverrides, ServerRef};
 use registry_core::permission::Role;

@@ -54,7 +54,7 @@ pub(crate) async fn rows(db: &DatabaseConnection) -> BTreeMap<String, Vec<String
     all
 }
 
-/// The same of a file that nobody else uses; nor does this afterwards.
+/// The same for a file that no other process uses, and that is not used afterwards.
 async fn rows_of(file: &Path) -> BTreeMap<String, Vec<String>> {
     let db = Database::connect(format!("sqlite://{}?mode=ro", file.display())).await.unwrap();
     let found = rows(&db).await;
@@ -102,7 +102,7 @@ async fn backup_made_during_writes_is_restored_completely() {
     client.get("/v1/workspaces").await.expect(200);
     serving.end().await;
 
-    // What is no copy, or no copy of ours, or of other keys, is not put there either.
+    // A file that is no backup, of another product, or of other keys, is not restored.
     let database = folder.join("registry.sqlite");
     let present = rows_of(&database).await;
     let broken = folder.join("broken.sqlite");
@@ -146,7 +146,8 @@ async fn backup_made_during_writes_is_restored_completely() {
     for _ in 0..2 {
         let before = rows_of(&database).await;
         let said = installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
-        let name = said.lines().find_map(|line| line.strip_prefix("the previous database is kept as ")).unwrap();
+        let name =
+            said.lines().find_map(|line| line.strip_prefix("the previous database is kept as ")).unwrap();
         assert!(rows_of(Path::new(name)).await == before, "{name} is not what was there");
         kept.insert(name.to_owned());
     }
@@ -192,7 +193,7 @@ async fn restore_replaces_a_damaged_or_missing_database() {
         let mut bytes = std::fs::read(&database).unwrap();
         bytes[from..from + 100].fill(0xa5);
         std::fs::write(&database, &bytes).unwrap();
-        // With its journal it might be mended.
+        // With its journal it might be repaired.
         std::fs::remove_file(folder.join("registry.sqlite-wal")).unwrap();
         fails(&installed, &["restore", copy.to_str().unwrap()], "--replace").await;
         let said = installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
@@ -207,7 +208,7 @@ async fn restore_replaces_a_damaged_or_missing_database() {
     installed.run(&["restore", "--replace", copy.to_str().unwrap()]).await;
     whole("ended").await;
 
-    // A copy that somebody made of the files, without their journal's content; or of a newer release.
+    // A manual copy of the files without their journal; or one of a newer release.
     write(300).await;
     for end in ["", "-wal", "-shm"] {
         std::fs::copy(folder.join(format!("registry.sqlite{end}")), folder.join(format!("raw.sqlite{end}")))
@@ -483,7 +484,7 @@ async fn restored_backup_revives_no_ended_session() {
     assert!(said.contains("are valid again"), "{said}");
     assert_eq!(answers(&installed).await.0, [200, 200, 200]);
 
-    // Where the database is gone nobody knows what was ended; then all keys can be revoked, or those of a time.
+    // When the database is lost, revocations since the backup are unknown; then all keys can be revoked, or those of a period.
     std::fs::remove_file(&database).unwrap();
     let said = installed.run(&["restore", copy]).await;
     assert!(said.contains("is unknown") && said.contains("--revoke-keys-since"), "{said}");
@@ -493,7 +494,7 @@ async fn restored_backup_revives_no_ended_session() {
     let said = installed.run(&["restore", "--replace", "--revoke-keys-since", "all", copy]).await;
     assert_eq!(said.matches("revoked: test").count(), 3, "{said}");
     assert_eq!(answers(&installed).await.0, [401, 401, 401]);
-    // A database of somebody else's says nothing about these keys.
+    // A database of another deployment says nothing about these keys.
     let other = Installation::new(TestDatabase::new(Engine::Sqlite).await);
     other.run(&["migrate"]).await;
     let said = other.run(&["restore", "--replace", copy]).await;

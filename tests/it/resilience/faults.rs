@@ -85,7 +85,7 @@ async fn full_disk_stops_only_writes_until_space_is_freed() {
     let (status, text) = refused.expect("the disk was never full");
     assert_eq!(status, 503, "{text}");
     assert!(text.contains("disk") && text.contains("unavailable"), "{text}");
-    // Reading goes on, gateways among the readers; refused writes left nothing behind.
+    // Reads work, for gateways too; refused writes left nothing behind.
     for round in 0..3 {
         for _ in 0..4 {
             fetch().await.expect(200);
@@ -275,7 +275,7 @@ async fn killed_and_restarted_database_loses_no_write_and_no_read() {
         client.get(&format!("/v1/workspaces/{slug}")).await.expect(200);
     }
     eprintln!("3 kills of the database, {} writes acknowledged and found", one.len() + two.len());
-    // The worker goes on by itself too, and so do those who follow.
+    // The worker recovers automatically too, and so do the watchers.
     serve("later").await;
     until("another client is registered", async || has_client("later").await).await;
     serving.end().await;

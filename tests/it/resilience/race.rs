@@ -15,7 +15,7 @@ use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
 /// What a whole pile may take on a slow machine.
-const PATIENCE: Duration = Duration::from_mins(3);
+const REGISTRATION_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Four processes, PostgreSQL, five hundred due registrations.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +32,11 @@ async fn four_processes_register_five_hundred_servers_once_each() {
 
     let started = Instant::now();
     let mut workers: Vec<Child> = (0..4).map(|_| installed.work()).collect();
-    assert!(sandbox.wait_for_registration(DUE, PATIENCE).await, "{} of {DUE}", sandbox.clients().len());
+    assert!(
+        sandbox.wait_for_registration(DUE, REGISTRATION_TIMEOUT).await,
+        "{} of {DUE}",
+        sandbox.clients().len()
+    );
     let db = installed.database.connect().await;
     all_registered(&db, DUE).await;
     let taken = started.elapsed();
@@ -82,7 +86,11 @@ async fn four_tasks_register_sixty_servers_once_each() {
             tokio::spawn(registration_worker::run(t.registry.clone(), guarded, options, stop.clone()))
         })
         .collect();
-    assert!(sandbox.wait_for_registration(DUE, PATIENCE).await, "{} of {DUE}", sandbox.clients().len());
+    assert!(
+        sandbox.wait_for_registration(DUE, REGISTRATION_TIMEOUT).await,
+        "{} of {DUE}",
+        sandbox.clients().len()
+    );
     let db = t.database.connect().await;
     all_registered(&db, DUE).await;
     let taken = started.elapsed();
@@ -101,7 +109,7 @@ async fn dead_authorization_server_does_not_delay_others() {
     const HEALTHY: usize = 5;
     let dead = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = dead.local_addr().unwrap();
-    // The connections are kept open: somebody has answered the phone and says nothing.
+    // The connections are kept open: the server accepts them and never answers.
     let silent = tokio::spawn(async move {
         let mut held = Vec::new();
         while let Ok((stream, _)) = dead.accept().await {
@@ -110,7 +118,7 @@ async fn dead_authorization_server_does_not_delay_others() {
     });
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     let installed = unlimited(TestDatabase::new(Engine::Postgres).await)
-        // So long that nobody can say the healthy ones came after the dead one's time was up.
+        // So long that the healthy ones cannot have waited for the timeout of the dead one.
         .with("WORKER__REQUEST_TIMEOUT", "60");
     installed.run(&["migrate"]).await;
     let admin = installed.key(Role::Admin).await;
@@ -168,7 +176,7 @@ async fn servers(client: &Client, integration: &str, url: &str, count: usize) {
 async fn all_registered(db: &DatabaseConnection, due: usize) {
     let due = i64::try_from(due).unwrap();
     let mut pace = tokio::time::interval(Duration::from_millis(100));
-    let rest = tokio::time::timeout(PATIENCE, async {
+    let rest = tokio::time::timeout(REGISTRATION_TIMEOUT, async {
         while count(
             db,
             "SELECT COUNT(*) AS count FROM registration WHERE state = 'registered' AND lease_owner IS NULL",

@@ -42,7 +42,7 @@ async fn notices_and_heals(
     for round in 0..2 {
         block().await;
         until("a write is refused", async || make(&client, &format!("lost-{round}")).await.0 == 503).await;
-        // Many at once, so that connections are opened meanwhile; reading goes on.
+        // Many at once, so that connections are opened meanwhile; reads work.
         for _ in 0..3 {
             let tries: Vec<_> = (0..8).map(|one| format!("refused-{round}-{one}")).collect();
             for (status, text) in join_all(tries.iter().map(|slug| make(&client, slug))).await {
@@ -103,7 +103,7 @@ async fn read_only_server_is_noticed_and_healed_from_on_postgres() {
     let admin = installed.key(Role::Admin).await;
     let serving = installed.serve(&["--no-worker"]).await;
     let switch = async |value: &str| {
-        // A session of its own that may write all the same.
+        // A separate session that may still write.
         let url = format!("{}?options[default_transaction_read_only]=off", cluster.url());
         let db = Database::connect(url).await.unwrap();
         let set = format!("ALTER SYSTEM SET default_transaction_read_only = {value}");

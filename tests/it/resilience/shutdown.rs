@@ -50,7 +50,7 @@ async fn sandbox_ends_when_told_as_soon_as_it_is_ready() {
     }
 }
 
-/// The database takes connections and never answers: whoever opens it is held in its start.
+/// The database takes connections and never answers: a process that opens it blocks while it starts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn process_ends_cleanly_when_told_while_it_opens_the_database() {
     for command in ["serve", "work"] {

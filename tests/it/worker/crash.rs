@@ -111,9 +111,9 @@ async fn secret_replaced_during_an_attempt_causes_a_new_plan(#[case] engine: Eng
     };
     let record = StepRecord::Client(Box::new(client), None);
     t.registry.registration_queue().finish(&claim, &context, attempt, record, Vec::new()).await.unwrap();
-    let anew = t.registry.registration_queue().load(&claim).await.unwrap();
-    assert_ne!(anew.desired.effective.credentials.unwrap().client_secret, Some(sealed));
-    assert!(anew.observed.not_before.is_none(), "at once");
+    let reloaded = t.registry.registration_queue().load(&claim).await.unwrap();
+    assert_ne!(reloaded.desired.effective.credentials.unwrap().client_secret, Some(sealed));
+    assert!(reloaded.observed.not_before.is_none(), "at once");
 
     end_leases(&t).await;
     let worker = Working::start(&t.registry, Limits::default());

@@ -1,4 +1,4 @@
-//! ReplacementMode that whoever saves holds back.
+//! Replacements that are deferred until approval by the user who saves.
 
 use super::{Working, registration_in, registration_when, upstream};
 use registry::{ConfigurationScope, NewConfiguration, ReplacementMode};
@@ -29,7 +29,7 @@ fn save(name: &str, replacements: ReplacementMode) -> NewConfiguration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn held_replacement_waits_for_approval_and_the_next_change_is_decided_again(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
-    // Nobody can have used the client, so that by the rules it is replaced without asking.
+    // No user can have used the client, so that by the rules it is replaced without approval.
     let sandbox = upstream(&t, Quirks { no_management: true, ..Quirks::default() }, None).await;
     let worker = Working::start(&t.registry, Limits::default());
     let first = registration_in(&t, State::Registered).await;

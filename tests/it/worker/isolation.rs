@@ -108,7 +108,7 @@ async fn retry_pause_of_one_issuer_delays_no_other(#[case] engine: Engine) {
     let held = when(&t, "hostile", "own", |one| one.state == State::Retrying).await;
     assert_eq!(held.reason.as_deref(), Some("rate_limited"));
     assert!(wait(&held, &t) > Span::hours(23), "it waits as long as it was asked to");
-    // Without moving the clock: whoever was only named is asked at once.
+    // Without moving the clock: an issuer that was only named is asked immediately.
     t.integration("shared", &victim.mcp_url(), None).await;
     server(&t, "shared", "acme", "shared").await;
     when(&t, "acme", "shared", |one| one.state == State::Registered).await;
@@ -222,7 +222,7 @@ async fn management_address_on_another_origin_is_not_used(#[case] engine: Engine
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn management_address_kept_by_an_earlier_release_is_judged_at_use(#[case] engine: Engine) {
+async fn stored_management_address_is_checked_at_use(#[case] engine: Engine) {
     use sea_orm::ConnectionTrait;
     let t = TestRegistry::new(engine).await;
     let elsewhere = started("127.0.0.2", Quirks::default()).await;
@@ -306,7 +306,7 @@ async fn public_server_does_not_lead_the_worker_inside(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn encoded_secrets_that_an_upstream_repeats_are_kept_nowhere(#[case] engine: Engine) {
+async fn encoded_secrets_repeated_by_an_upstream_are_not_stored(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let token = "iat-canary-7Qx2Zk9Lm";
     let writings = [

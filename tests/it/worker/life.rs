@@ -137,7 +137,7 @@ async fn refused_update_waits_for_approval(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replaced_client_drains_and_is_then_deleted_upstream(#[case] engine: Engine) {
+async fn replaced_client_drains_and_is_deleted_upstream(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let worker = Working::start(&t.registry, Limits::default());
@@ -236,7 +236,7 @@ async fn failed_client_deletion_is_retried(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_id_that_serves_another_server_is_never_deleted(#[case] engine: Engine) {
+async fn client_id_of_another_server_is_never_deleted(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let worker = Working::start(&t.registry, Limits::default());
@@ -485,7 +485,7 @@ async fn client_id_document_is_used_where_supported(#[case] engine: Engine) {
     let head = support::Client::send(anonymous.request(reqwest::Method::HEAD, &path)).await;
     assert_eq!((head.status.as_u16(), head.headers["etag"].to_str().unwrap()), (200, &*etag));
     assert!(head.text.is_empty());
-    // A change is served at the same address; nobody is asked to consent again.
+    // A change is served at the same address; no user must consent again.
     let before = fetched(t).await;
     assert_eq!(configure(t, &named("Other")).await.updated, 1);
     registration_when(t, |detail| {
@@ -515,7 +515,7 @@ async fn unreachable_client_id_document_is_not_used(#[case] engine: Engine) {
     let engine = t.database.engine;
     drop(t);
     let egress = serde_json::from_value(json!({ "allow": [], "allow_http_loopback": true })).unwrap();
-    // Nobody listens there.
+    // No server listens there.
     let settings =
         Settings { egress, cimd_public_url: Some("http://127.0.0.1:9".into()), ..Settings::default() };
     let t = TestRegistry::with(engine, settings).await;

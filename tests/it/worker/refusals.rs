@@ -92,7 +92,7 @@ async fn server_without_registration_needs_a_pre_registered_client(#[case] engin
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mismatched_issuer_is_a_security_stop(#[case] engine: Engine) {
+async fn mismatched_issuer_is_a_security_stop(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let quirks = Quirks { metadata_issuer: Some("https://evil.example".into()), ..Quirks::default() };
     let sandbox = upstream(&t, quirks, None).await;
@@ -108,7 +108,7 @@ async fn a_mismatched_issuer_is_a_security_stop(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_initial_access_token_is_sent_and_never_shown(#[case] engine: Engine) {
+async fn initial_access_token_is_sent_and_never_shown(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let quirks = Quirks { initial_access_token: Some("iat-canary".into()), ..Quirks::default() };
     let sandbox = upstream(&t, quirks, None).await;

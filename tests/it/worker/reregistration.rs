@@ -85,7 +85,7 @@ pub(crate) async fn mixed(t: &TestRegistry) -> Sandbox {
     sandbox
 }
 
-/// How each stands now, by its workspace.
+/// The current state of each, by its workspace.
 pub(crate) async fn standing(t: &TestRegistry) -> BTreeMap<String, State> {
     let all = all(t).await;
     all.into_iter().map(|one| (one.workspace.slug.to_string(), one.state)).collect()
@@ -118,7 +118,7 @@ async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine
     let ask = async |scope, confirmed| {
         t.registry.registrations().reregister_integration(&admin, &linear, scope, confirmed).await
     };
-    let weigh = async |scope| {
+    let dry_run = async |scope| {
         t.registry.registrations().dry_run_reregistration(&admin, &linear, scope).await.unwrap()
     };
     let changed = async || -> Vec<String> {
@@ -136,10 +136,10 @@ async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine
         (S::Unconfirmed, [1, 0, 0, 1], vec![("failed", 3), ("outdated", 2), ("retrying", 1)]),
         (S::All, [7, 2, 4, 1], vec![("access_disabled", 1)]),
     ] {
-        let found = weigh(scope).await;
+        let found = dry_run(scope).await;
         assert_eq!((counts(&found), skipped(&found)), (expected, left_alone), "{scope:?}");
     }
-    assert_eq!(changed().await, [""; 0], "weighing does nothing");
+    assert_eq!(changed().await, [""; 0], "a dry run changes nothing");
 
     // What fails has a client in use, too: that is not in the word.
     let refused = ask(S::Failed, None).await;
@@ -160,7 +160,7 @@ async fn reregistration_touches_only_what_its_scope_names(#[case] engine: Engine
         matches!(refused, Err(Error::Conflict { code: registry::ConflictCode::ConfirmationOutdated, .. })),
         "{refused:?}"
     );
-    assert_eq!(changed().await, [""; 0], "nothing was done unasked");
+    assert_eq!(changed().await, [""; 0], "nothing was done without approval");
     let done = ask(S::Failed, Some(Confirmed { users_sign_in_again: 1, may_leave_client: 0 })).await.unwrap();
     assert_eq!(counts(&done), [2, 1, 1, 0]);
     assert_eq!(changed().await, ["quiet", "used"], "failed means failed");
@@ -218,7 +218,7 @@ async fn client_that_cannot_be_deleted_is_said_to_stay_behind(#[case] engine: En
 }
 
 #[tokio::test]
-async fn reregistration_over_rest_is_previewed_and_never_more_than_named() {
+async fn rest_reregistration_is_previewed_and_limited_to_its_scope() {
     let t = TestServer::new(Engine::Sqlite).await;
     let sandbox = mixed(&t.inner).await;
     let before = standing(&t.inner).await;

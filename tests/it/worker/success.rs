@@ -92,7 +92,7 @@ async fn changed_metadata_wait_for_approval_and_make_a_new_generation(#[case] en
     let worker = Working::start(&t.registry, Limits::default());
     registration_in(&t, State::Registered).await;
     let subject = ConfigurationScope::Integration(Reference::parse("linear"));
-    // While no gateway has it, nobody can have consented to it, and it is simply replaced.
+    // While no gateway has it, no user can have consented to it, and it is replaced without approval.
     let early = Some(r#"{"oauth_client_metadata":{"client_name":"Early"}}"#.to_owned());
     t.registry.configurations().set(&t.admin(), &subject, early, None, None).await.unwrap();
     registration_when(&t, |detail| {
@@ -147,7 +147,7 @@ async fn pre_registered_client_is_used_without_a_registration_request(#[case] en
     assert_eq!(document["client"]["client_secret"], "s3cret");
     assert_ne!(document["client"]["token_endpoint_auth_method"], "none");
 
-    // Another secret: followed by itself, because it costs nobody a consent.
+    // Another secret: followed by itself, because it costs no consent.
     let change = IntegrationChange {
         configuration: Patch::Set(text.replace("s3cret", "other")),
         ..IntegrationChange::default()
@@ -163,7 +163,7 @@ async fn pre_registered_client_is_used_without_a_registration_request(#[case] en
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deleted_server_s_client_is_deleted_upstream(#[case] engine: Engine) {
+async fn client_of_a_deleted_server_is_deleted_upstream(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let worker = Working::start(&t.registry, Limits::default());
@@ -218,7 +218,7 @@ async fn two_workers_register_each_server_once(#[case] engine: Engine) {
 #[case::sqlite(Engine::Sqlite)]
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_changed_address_takes_the_client_out_of_the_document(#[case] engine: Engine) {
+async fn changed_url_removes_the_client_from_the_document(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
     let worker = Working::start(&t.registry, Limits::default());

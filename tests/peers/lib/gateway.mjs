@@ -1,4 +1,4 @@
-// A gateway as far as OAuth goes, on the MCP TypeScript SDK: signs in with a client that somebody else registered. It has no
+// A gateway as far as OAuth goes, on the MCP TypeScript SDK: signs in with a client that another party registered. It has no
 // way to register one itself.
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js';

@@ -6,7 +6,7 @@ export function say(word, value) {
   process.stdout.write(`${word} ${JSON.stringify(value)}\n`);
 }
 
-/** Ends this process when whoever started it goes away. */
+/** Ends this process when its parent process ends. */
 export function endWithStdin() {
   process.stdin.on('end', () => process.exit(0));
   process.stdin.on('error', () => process.exit(0));
@@ -33,7 +33,7 @@ export async function serve(build) {
 
 const CONTROL = '/control/clients';
 
-// `GET` lists what the server remembers of its clients; `DELETE …/{client_id}` makes it forget one, without telling anybody.
+// `GET` lists what the server remembers of its clients; `DELETE …/{client_id}` makes it forget one, without notice.
 function controlled({ list, forget }, handler) {
   return async (request, response) => {
     if (!request.url.startsWith(CONTROL)) return handler(request, response);

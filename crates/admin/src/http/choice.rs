@@ -1,35 +1,35 @@
-//! Words of a form that stand for a choice: read into an enum, so that an unknown one is refused and never means something.
+//! Form values that name a choice: parsed into an enum, so that an unknown value is refused and never gets a meaning.
 
 use crate::http::failure::Failure;
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
-/// A ticked box. For one that is not ticked browsers send nothing.
+/// A ticked checkbox. Browsers send nothing for one that is not ticked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) enum Tick {
-    /// The word depends on the box.
+    /// The value depends on the checkbox.
     #[serde(rename = "on", alias = "yes", alias = "1")]
     On,
 }
 
-/// The choice that `word` stands for; `None`: it is none.
+/// The choice that `word` names; `None` when it is unknown.
 pub(crate) fn find<T: DeserializeOwned>(word: &str) -> Option<T> {
     let word: StrDeserializer<'_, Error> = word.into_deserializer();
     T::deserialize(word).ok()
 }
 
-/// The choice that `word`, sent for the field `name`, stands for.
+/// The choice that `word`, sent for the field `name`, names.
 pub(crate) fn read<T: DeserializeOwned>(name: &'static str, word: &str) -> Result<T, Failure> {
     find(word).ok_or(Failure::Choice(name))
 }
 
-/// The same for words that something else reads.
+/// The same for values that another parser reads.
 pub(crate) fn known<T>(name: &'static str, found: Option<T>) -> Result<T, Failure> {
     found.ok_or(Failure::Choice(name))
 }
 
-/// A box that was sent as ticked.
+/// A checkbox that was sent as ticked.
 pub(crate) fn ticked(name: &'static str, word: &str) -> Result<bool, Failure> {
     read::<Tick>(name, word).map(|_| true)
 }

@@ -1,4 +1,4 @@
-//! Why a request gets no page: an error of the application, or of the request itself. `pages::failure` makes the page.
+//! Why a request gets no page: an error of the application, or of the request itself. `pages::failure` renders the page.
 
 use crate::http::headers;
 use actix_web::error::{PathError, QueryPayloadError, UrlencodedError};
@@ -9,22 +9,22 @@ use std::fmt;
 /// Why there is no page.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody is signed in.
+    /// No user is signed in.
     SignIn {
-        /// Where one wants to go afterwards.
+        /// The path to return to after sign-in.
         next: String,
-        /// Whether there was a session before.
+        /// Whether the request carried a session that has ended.
         ended: bool,
     },
-    /// The application said no.
+    /// The application refused the request or failed.
     Application(registry::Error),
     /// A template could not be rendered.
     Render(askama::Error),
-    /// The request itself is at fault.
+    /// The request itself is invalid.
     Request(StatusCode, &'static str),
-    /// Something that was typed or asked for is at fault, and is named.
+    /// A value in the request is invalid; the message names it.
     Input(StatusCode, String),
-    /// The form's field of this name holds a word that is none of its choices.
+    /// The form field of this name holds a word that is none of its choices.
     Choice(&'static str),
 }
 
@@ -81,7 +81,7 @@ impl ResponseError for Failure {
         }
     }
 
-    /// Only where to sign in: the page itself is made by `pages::failure`, which knows the request.
+    /// Only the redirect to the sign-in page: `pages::failure` renders the page, because it knows the request.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         if let Self::SignIn { next, ended } = self {
@@ -101,7 +101,7 @@ impl ResponseError for Failure {
     }
 }
 
-/// For forms that another site sent.
+/// The refusal of a form that another site sent.
 pub(crate) fn foreign_form() -> Failure {
     Failure::Request(
         StatusCode::FORBIDDEN,
@@ -109,7 +109,7 @@ pub(crate) fn foreign_form() -> Failure {
     )
 }
 
-/// For forms that cannot be read.
+/// The refusal of a form that cannot be parsed.
 #[expect(clippy::needless_pass_by_value, reason = "actix hands it over")]
 pub(crate) fn form(error: UrlencodedError, _: &HttpRequest) -> actix_web::Error {
     match error {
@@ -125,12 +125,12 @@ pub(crate) fn form(error: UrlencodedError, _: &HttpRequest) -> actix_web::Error 
     .into()
 }
 
-/// For addresses whose query cannot be read.
+/// The refusal of a URL whose query cannot be parsed.
 pub(crate) fn query(_: QueryPayloadError, _: &HttpRequest) -> actix_web::Error {
     Failure::Request(StatusCode::NOT_FOUND, "The part of the address after `?` cannot be read.").into()
 }
 
-/// For addresses with something else where an id should be.
+/// The refusal of a URL that has something else in place of an id.
 pub(crate) fn path(_: PathError, _: &HttpRequest) -> actix_web::Error {
     Failure::Request(StatusCode::NOT_FOUND, "The address may be mistyped, or the page is gone.").into()
 }

@@ -8,13 +8,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 
-/// A page asks for several of these; they cost nothing.
+/// Assets: a page requests several of them, and they are cheap.
 const ASSETS: &str = "/ui/assets/";
 
-/// Here nobody is known yet, whatever cookie they show.
+/// Sign-in pages: the user is not known yet, whatever cookie the request carries.
 const SIGN_IN: &str = "/ui/sign-in";
 
-/// The longest path with its query, in bytes.
+/// Maximum length of path and query in bytes.
 const MAX_URL_BYTES: usize = 8192;
 const URL_TOO_LONG: &str =
     "The address is longer than the 8192 bytes that are read. Search for less, or choose fewer.";
@@ -48,6 +48,6 @@ pub(crate) async fn limit_requests(
     } else {
         registry.limits().with_request_timeout(work).await
     };
-    // The request went along with the work that was given up: no page can be made for it any more, only a sentence.
+    // The request was dropped together with the cancelled work: no page can be rendered, only a sentence.
     answer.map_err(Failure::from)?.map(ServiceResponse::map_into_boxed_body)
 }

@@ -1,4 +1,4 @@
-//! What a browser may do with our pages: nothing inline, nothing foreign, no framing, no caching.
+//! The headers that restrict what a browser may do with a page: no inline code, no foreign content, no framing, no caching.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -14,10 +14,10 @@ const HEADERS: [(&str, &str); 6] = [
     ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
 ];
 
-/// Adds the headers that are the same for every answer.
+/// Adds the headers that are the same for every response.
 pub(crate) fn add(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
-        // A foreign picture says for itself that it may do less than a page.
+        // A logo from a third party has stricter headers of its own; they stay.
         if name == "content-security-policy" && headers.contains_key(name) {
             continue;
         }

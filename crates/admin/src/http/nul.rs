@@ -10,7 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, web};
 use registry_core::nul::{NulLocation, in_pairs, in_path};
 
-/// Middleware around every page. Reads a form to its end, as the page would, and hands it on.
+/// Middleware around every page. Reads a form to its end, as the page would, and passes the bytes on.
 pub(crate) async fn refuse(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -30,7 +30,7 @@ pub(crate) async fn refuse(
                 "The form is larger than 1 MiB; nothing was changed.",
             )));
         };
-        // What broke off is the page's to refuse.
+        // The page handles a body that ended early.
         if let Ok(form) = read {
             if let Some(place) = std::str::from_utf8(&form).ok().and_then(in_pairs) {
                 return Ok(request.error_response(refusal(StatusCode::UNPROCESSABLE_ENTITY, "field", place)));

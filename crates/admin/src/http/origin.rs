@@ -1,4 +1,4 @@
-//! Keeps other sites' forms out, without tokens in pages: the browser says where a request comes from.
+//! Refuses forms of other sites (CSRF) without tokens in pages: the browser states where a request comes from.
 
 use crate::http::failure;
 use crate::http::session::state;
@@ -10,7 +10,7 @@ use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
 use actix_web::middleware::Next;
 use url::Url;
 
-/// Refuses unsafe methods from elsewhere.
+/// Middleware: refuses unsafe methods from other origins.
 pub(crate) async fn refuse_other_sites(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -22,11 +22,11 @@ pub(crate) async fn refuse_other_sites(
     Ok(request.error_response(failure::foreign_form()))
 }
 
-/// How browsers reach us.
+/// The address under which browsers reach this deployment.
 struct Reached {
     /// `server.public_url`.
     public: Option<Url>,
-    /// `https` or `http`: as that address says, else as cookies do, else as this very connection.
+    /// `https` or `http`: from the public URL if set, else from the cookie setting, else from this connection.
     scheme: String,
 }
 
@@ -44,8 +44,8 @@ impl Reached {
     }
 }
 
-/// `Sec-Fetch-Site` decides where it is sent; else `Origin` must be our own, with its scheme. Without either nobody knows,
-/// so no.
+/// `Sec-Fetch-Site` decides where the browser sends it; else `Origin` must equal the own origin, including the
+/// scheme. A request without either header is refused.
 fn comes_from_us(headers: &HeaderMap, reached: &Reached) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
@@ -113,7 +113,7 @@ mod tests {
             ("null", public, true, false),
             ("://h", None, false, false),
             ("https://h.evil.example", public, true, false),
-            // A proxy that names us otherwise.
+            // A proxy that forwards another host name.
             ("https://public.example", Some("https://public.example/"), true, true),
             ("https://public.example:444", Some("https://public.example"), true, false),
             ("http://public.example", Some("https://public.example"), true, false),

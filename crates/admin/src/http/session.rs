@@ -18,7 +18,7 @@ pub(crate) struct SignedInUser {
     pub(crate) actor: Actor,
     /// The application.
     pub(crate) registry: Registry,
-    /// What the side bar of every page says.
+    /// The counts in the side bar of every page.
     pub(crate) overview: Overview,
 }
 
@@ -37,11 +37,11 @@ impl FromRequest for SignedInUser {
 }
 
 impl SignedInUser {
-    /// Who sent `request`.
+    /// The user who sent `request`.
     pub(crate) async fn find(request: HttpRequest) -> Result<Self, Failure> {
         let state = state(&request);
         let to_sign_in = |ended| {
-            // A form cannot be sent again from an address: then back to the page it was on.
+            // A form cannot be repeated from a URL: return to the page of the form instead.
             let here = request.uri().path_and_query().map(ToString::to_string);
             let next = if request.method().is_safe() { here } else { referer(&request) }.unwrap_or_default();
             Failure::SignIn { next, ended }
@@ -72,7 +72,7 @@ impl SignedInUser {
     }
 }
 
-/// The path and query of the page a form was on.
+/// Path and query of the page that contained the form.
 pub(crate) fn referer(request: &HttpRequest) -> Option<String> {
     let header = request.headers().get(REFERER)?.to_str().ok()?;
     let url = url::Url::parse(header).ok()?;
@@ -84,7 +84,7 @@ pub(crate) fn request_id(request: &HttpRequest) -> Option<String> {
     request.extensions().get::<tracing_actix_web::RequestId>().map(ToString::to_string)
 }
 
-/// The pages' state; `configure` puts it there.
+/// The state of the pages; `configure` puts it there.
 pub(crate) fn state(request: &HttpRequest) -> web::Data<AdminState> {
     request
         .app_data::<web::Data<AdminState>>()
@@ -116,7 +116,7 @@ pub(crate) fn sender(request: &HttpRequest) -> Option<IpAddr> {
 }
 
 fn name(secure: bool) -> &'static str {
-    // The prefix makes browsers refuse the cookie from anybody but this very host over https.
+    // The `__Host-` prefix makes browsers accept the cookie only from this host over https.
     if secure { "__Host-mcp_registry_session" } else { "mcp_registry_session" }
 }
 
@@ -135,14 +135,14 @@ pub(crate) fn opened(state: &AdminState, token: String) -> Cookie<'static> {
         .finish()
 }
 
-/// A cookie that ends it.
+/// A cookie that deletes the session cookie.
 pub(crate) fn closed(state: &AdminState) -> Cookie<'static> {
     let mut cookie = opened(state, String::new());
     cookie.set_max_age(Duration::ZERO);
     cookie
 }
 
-/// Where to go after signing in: a path of our own pages, else the first page. Never another site.
+/// Where to go after sign-in: a path of these pages, else the first page; never another site.
 pub(crate) fn local(next: Option<&str>) -> String {
     let fine = |path: &&str| {
         path.starts_with("/ui")
@@ -153,7 +153,7 @@ pub(crate) fn local(next: Option<&str>) -> String {
     next.filter(fine).unwrap_or("/ui/integrations").to_owned()
 }
 
-/// A choice of this browser, kept for a year. No script needs to read it.
+/// A cookie for a choice of this browser, valid for a year. Scripts cannot read it.
 pub(crate) fn kept(name: &'static str, value: &'static str) -> Cookie<'static> {
     Cookie::build(name, value)
         .path("/ui")
@@ -168,7 +168,7 @@ mod tests {
     use super::local;
 
     #[test]
-    fn after_signing_in_one_stays_here() {
+    fn sign_in_redirects_only_to_own_pages() {
         assert_eq!(local(Some("/ui/registrations?state=failed")), "/ui/registrations?state=failed");
         for foreign in ["https://evil", "//evil", "/ui//evil", "/\\evil", "/v1/x", "", "/ui\r\nx"] {
             assert_eq!(local(Some(foreign)), "/ui/integrations", "{foreign}");

@@ -1,4 +1,4 @@
-//! Which workspaces may use an integration: one row a workspace, one form.
+//! Which workspaces may use an integration: one row per workspace, one form.
 
 use crate::http::choice::ticked;
 use crate::http::failure::Failure;
@@ -38,12 +38,12 @@ struct Page {
 #[serde(default)]
 struct Query {
     q: String,
-    /// `all` or `none`: how the boxes stand before anything is saved.
+    /// `all` or `none`: how the checkboxes are preset before anything is saved.
     mark: String,
 }
 
 impl Page {
-    /// The rows that are shown.
+    /// The rows on the page.
     fn rows(&self) -> impl Iterator<Item = &WorkspaceAccess> {
         let text = self.query.q.trim().to_lowercase();
         self.access.workspaces.iter().filter(move |row| {
@@ -64,7 +64,7 @@ impl Page {
         }
     }
 
-    /// This page with the boxes set.
+    /// The URL of this page with the checkboxes preset.
     fn marked(&self, mark: &str) -> String {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
         if !self.query.q.is_empty() {
@@ -110,15 +110,15 @@ async fn render(
     Ok(html(status, &page)?)
 }
 
-/// What the form says. Read by hand because a checkbox may be there several times.
+/// The form. Parsed by hand because a checkbox may occur several times.
 #[derive(Debug, Default)]
 struct Form {
-    /// Slugs of the rows that were on the page: of all others nothing is said.
+    /// Slugs of the rows on the page; all other workspaces stay unchanged.
     shown: BTreeSet<String>,
-    /// Those that were checked.
+    /// Slugs of the ticked rows.
     on: BTreeSet<String>,
     every_new: bool,
-    /// Somebody has read what switching off stops.
+    /// The user confirmed what disabling access stops.
     confirmed: bool,
 }
 
@@ -137,7 +137,7 @@ impl Form {
         Ok(form)
     }
 
-    /// Whether the workspace shall have access afterwards.
+    /// Whether the workspace shall have access.
     fn wants(&self, row: &WorkspaceAccess) -> bool {
         let slug = row.workspace.slug.as_str();
         if self.shown.contains(slug) { self.on.contains(slug) } else { row.enabled }
@@ -149,10 +149,10 @@ impl Form {
 struct ConfirmPage {
     shell: Shell,
     integration: Integration,
-    /// Those that are switched off and have something that stops.
-    losers: Vec<WorkspaceAccess>,
+    /// Workspaces that lose access and have clients.
+    losing: Vec<WorkspaceAccess>,
     form: Form,
-    /// Days that clients are kept.
+    /// Days until the clients are withdrawn.
     kept: i64,
 }
 
@@ -168,19 +168,19 @@ async fn save(
     let integration = registry.integrations().get(actor, &reference).await?;
     let now = registry.access().overview(actor, &reference).await?;
     let stops = |row: &&WorkspaceAccess| row.enabled && !form.wants(row) && row.servers > 0;
-    let losers: Vec<_> = now.workspaces.iter().filter(stops).cloned().collect();
-    if now.may_change && !losers.is_empty() && !form.confirmed {
+    let losing: Vec<_> = now.workspaces.iter().filter(stops).cloned().collect();
+    if now.may_change && !losing.is_empty() && !form.confirmed {
         let title = format!("Switch off access to {}", integration.name);
         let page = ConfirmPage {
             shell: Shell::of(&request, &signed_in, "integrations", title),
             kept: registry.settings().life.withdraw_after.num_days(),
             integration,
-            losers,
+            losing,
             form,
         };
         return Ok(html(StatusCode::OK, &page)?);
     }
-    // What holds for every new workspace must change nothing for those there are: then something is said of each.
+    // A new default must not change existing workspaces: then each of them gets an explicit row.
     let all = now.global_access != form.every_new;
     let changes = now.workspaces.iter().filter(|row| all || form.wants(row) != row.enabled);
     let update = AccessUpdate {

@@ -1,4 +1,4 @@
-//! One's own account: password, sessions, theme.
+//! The account of the signed-in user: password, sessions, theme.
 
 use super::sign_in;
 use crate::http::failure::Failure;
@@ -32,14 +32,14 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 struct Page {
     shell: Shell,
     user: User,
-    /// As what, and where, they act.
+    /// The current role and workspace.
     acting: String,
-    /// Where they may act: what the form sends, in words, and whether it is the present one.
+    /// The roles to choose from: form value, label, and whether it is the current one.
     places: Vec<(String, String, bool)>,
     sessions: Vec<Session>,
-    /// The identity provider, where its groups say what they may do.
+    /// The identity provider, when its groups decide the role.
     decided_by: Option<String>,
-    /// Whether people may have passwords.
+    /// Whether users may have passwords.
     passwords: bool,
     now: Timestamp,
     problems: Vec<Finding>,

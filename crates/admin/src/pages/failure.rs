@@ -1,4 +1,4 @@
-//! From a failure to a page that says what happened and leads back.
+//! Renders the page for a failure: what happened, and a link back.
 
 use crate::http::failure::Failure;
 use crate::http::headers;
@@ -19,18 +19,18 @@ struct Page {
     status: u16,
     heading: &'static str,
     message: String,
-    /// What is usually done about it.
+    /// The usual remedy.
     advice: &'static str,
-    /// The scope that whoever is here lacks.
+    /// The scope that the signed-in user lacks.
     needed: Option<&'static str>,
     request_id: Option<String>,
-    /// The page before this one.
+    /// The previous page.
     back: Option<String>,
-    /// This address, where asking again may help.
+    /// The URL of this request, where a retry may help.
     again: Option<String>,
 }
 
-/// Gives every failure its page, and every answer below `/ui` the headers.
+/// Middleware: renders the page of every failure, and adds the headers to every response below `/ui`.
 pub(crate) async fn render_failures(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -50,7 +50,7 @@ pub(crate) async fn render_failures(
     Ok(response)
 }
 
-/// The page that says so; `None` where there is somewhere to go instead.
+/// The page for a failure; `None` when the response is a redirect.
 fn page(failure: &Failure, request: &HttpRequest) -> Option<HttpResponse> {
     match failure {
         Failure::SignIn { .. } => return None,
@@ -76,7 +76,7 @@ fn page(failure: &Failure, request: &HttpRequest) -> Option<HttpResponse> {
             _ => None,
         },
         request_id: request_id(request),
-        // Most forms are sent to the address of their own page: then that page is before this one.
+        // Most forms are sent to the URL of their own page: then that page is the previous one.
         back: referer(request)
             .map(|back| local(Some(&back)))
             .filter(|back| !request.method().is_safe() || Some(back) != here.as_ref()),
@@ -94,7 +94,7 @@ fn page(failure: &Failure, request: &HttpRequest) -> Option<HttpResponse> {
     Some(answer)
 }
 
-/// What a status is called on a page, and what is usually done about it.
+/// Title and usual remedy of a status.
 fn words(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => ("This address cannot be used", ""),
@@ -122,9 +122,9 @@ fn words(status: u16) -> (&'static str, &'static str) {
     }
 }
 
-/// For paths that are no page.
+/// For paths without a page.
 pub(crate) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Failure> {
-    // Strangers need not know which pages there are.
+    // An anonymous caller does not learn which pages exist.
     if request.extensions().get::<SignedInUser>().is_none() {
         SignedInUser::find(request.clone()).await?;
     }

@@ -1,4 +1,4 @@
-//! Pictures of clients, from our own origin.
+//! Logos of clients, served from the own origin.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -6,13 +6,13 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURI
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, get, web};
 
-/// Their address.
+/// The path of a logo.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show);
 }
 
-/// A foreign file on our origin: opened by itself it may run, load and submit nothing. Vector graphics are styled by
-/// what stands in them.
+/// Headers for a third-party file on the own origin: opened directly it may not run scripts, load or submit
+/// anything. Vector graphics use the styles that they contain.
 const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 #[get("/logos/{digest}")]
@@ -23,7 +23,7 @@ async fn show(signed_in: SignedInUser, path: web::Path<String>) -> Result<HttpRe
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_SECURITY_POLICY, SANDBOX))
         .insert_header((CONTENT_DISPOSITION, name))
-        // The address is made from the content, so that it never changes.
+        // The URL contains the hash of the content, so that it never changes.
         .insert_header((CACHE_CONTROL, "private, max-age=86400, immutable"))
         .content_type(file.media_type)
         .body(file.bytes))

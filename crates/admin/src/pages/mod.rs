@@ -1,4 +1,4 @@
-//! A file per noun.
+//! The pages, one file or folder per noun.
 
 mod access;
 mod account;
@@ -24,7 +24,7 @@ use actix_web::web::ServiceConfig;
 use registry_core::finding::Finding;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// All pages. Where two patterns fit an address the earlier one wins, so `new` comes before `{integration}`.
+/// All pages. Where two patterns match a path the earlier one wins, so `new` comes before `{integration}`.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .configure(sign_in::routes)
@@ -46,8 +46,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(settings::routes);
 }
 
-/// Where this deployment is reached, without trailing slash: as configured, else where this process listens. Never as the
-/// request says: a link that lets somebody in must not lead to whatever host the sender names.
+/// The public URL of this deployment, without trailing slash: the configured one, else the listen address. Never
+/// the `Host` of the request: a sign-in link must not lead to a host that the sender of a request names.
 fn base_url(request: &HttpRequest, signed_in: &SignedInUser) -> String {
     signed_in.registry.settings().public_url.clone().unwrap_or_else(|| {
         let config = request.app_config();
@@ -56,7 +56,7 @@ fn base_url(request: &HttpRequest, signed_in: &SignedInUser) -> String {
     })
 }
 
-/// The address to write for one that is listened at: no place can be reached as "all of them".
+/// The address of a listen address: an unspecified address ("all interfaces") cannot be reached.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -66,7 +66,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// What stands in the way of a form; else the error itself.
+/// The refusals of a form; else the error itself.
 fn problems(error: registry::Error) -> Result<Vec<Finding>, registry::Error> {
     match error {
         registry::Error::Invalid(findings) => Ok(findings.0),
@@ -77,7 +77,7 @@ fn problems(error: registry::Error) -> Result<Vec<Finding>, registry::Error> {
     }
 }
 
-/// What was typed, if anything.
+/// The typed text, if it is not empty.
 fn filled(text: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

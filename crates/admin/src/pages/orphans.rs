@@ -23,7 +23,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 const PAGE_SIZE: u64 = 25;
 
-/// The query of the list; the download takes the same.
+/// The query of the list and of the download.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Query {
@@ -31,7 +31,7 @@ struct Query {
     /// `answer_lost` or `not_withdrawn`.
     kind: String,
     ws: String,
-    /// `all`: also those that are dealt with.
+    /// `all`: includes resolved entries.
     view: String,
     page: u64,
 }
@@ -74,7 +74,7 @@ struct ListPage {
     items: Vec<Orphan>,
     total: u64,
     first: u64,
-    /// How many wait, whatever is shown.
+    /// The number of unresolved entries, independent of the view.
     open: u64,
     workspaces: Vec<Workspace>,
     may_operate: bool,
@@ -85,7 +85,7 @@ struct ListPage {
 }
 
 impl ListPage {
-    /// The list of another view, otherwise the same.
+    /// The URL of another view, with the other parameters unchanged.
     fn view(&self, view: &str) -> String {
         Query { view: view.to_owned(), page: 0, ..self.query.clone() }.address("/ui/orphans")
     }
@@ -155,19 +155,19 @@ async fn table(signed_in: SignedInUser, query: web::Query<Query>) -> Result<Http
 #[serde(default)]
 struct Resolve {
     note: String,
-    /// Where the list was.
+    /// The URL of the list.
     view: View,
 }
 
-/// Which orphans the list shows.
+/// The views of the list.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum View {
-    /// Those that wait for somebody.
+    /// Unresolved entries.
     #[default]
     #[serde(rename = "")]
     Open,
-    /// Also those that are dealt with.
+    /// All entries, resolved ones too.
     All,
 }
 

@@ -1,4 +1,4 @@
-//! "Check connection": what a registration would be, with everything that was asked for it.
+//! "Check connection": a preview of the registration, with every request that was sent for it.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -25,12 +25,12 @@ struct PreflightPage {
 }
 
 impl PreflightPage {
-    /// Whether something will go wrong for certain.
+    /// Whether a failure is certain.
     fn refused(&self) -> bool {
         self.found.advice.iter().any(|advice| advice.weight == AdviceSeverity::Refusal)
     }
 
-    /// The note at the top: how bad, and its icon.
+    /// CSS class and icon of the note at the top.
     fn look(&self) -> (&'static str, &'static str) {
         match (self.found.forecast.method, self.refused()) {
             (Some(_), false) => ("ok", "ok"),
@@ -39,20 +39,20 @@ impl PreflightPage {
         }
     }
 
-    /// The same as a sentence.
+    /// The text of the note.
     fn sentence(&self) -> String {
         let forecast = &self.found.forecast;
         match (&forecast.block, forecast.method) {
             (Some(block), _) => block.detail.clone().unwrap_or_else(|| format!("No client: {}.", block.code)),
             (None, Some(_)) if self.refused() => {
-                "A client could be obtained, but what is said below stands in the way.".to_owned()
+                "A client could be obtained, but the problems below prevent it.".to_owned()
             }
             (None, _) => "A client can be obtained, as far as can be foreseen.".to_owned(),
         }
     }
 }
 
-/// How an advice looks: the class of its mark, and its icon.
+/// CSS class and icon of an advice.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
 pub(crate) fn weight_look(weight: &AdviceSeverity) -> (&'static str, &'static str) {
     match weight {
@@ -62,7 +62,7 @@ pub(crate) fn weight_look(weight: &AdviceSeverity) -> (&'static str, &'static st
     }
 }
 
-// A POST, because it sends requests; nothing is saved, so there is no page to go to afterwards.
+// POST, because it sends requests; nothing is saved, so there is no page to redirect to.
 #[post("/integrations/{integration}/check")]
 async fn check(
     request: HttpRequest,

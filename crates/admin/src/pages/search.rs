@@ -1,4 +1,4 @@
-//! Go to: what was typed leads straight to the thing, or to a choice of things.
+//! The search "Go to": opens the only match directly, or lists the matches.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -11,16 +11,16 @@ use registry::{Found, Hit, Target};
 use registry_core::permission::Permission;
 use serde::Deserialize;
 
-/// Its address.
+/// The path of this page.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(search);
 }
 
-/// A page of ours that has a name.
+/// A page of the admin UI that can be found by name.
 struct PageLink {
     name: &'static str,
     href: &'static str,
-    /// What it takes to see it.
+    /// The permission to see it.
     needs: Option<Permission>,
 }
 
@@ -55,7 +55,7 @@ struct Page {
 }
 
 impl Page {
-    /// What was found, kind by kind.
+    /// The matches by kind.
     fn groups(&self) -> impl Iterator<Item = (&'static str, &'static str, &Vec<Hit>)> {
         [
             ("Integrations", "plug", &self.found.integrations),
@@ -72,7 +72,7 @@ impl Page {
     }
 }
 
-/// Where a hit is.
+/// The URL of a match.
 pub(super) fn href(target: &Target) -> String {
     match target {
         Target::Integration(slug) => format!("/ui/integrations/{slug}"),
@@ -82,7 +82,7 @@ pub(super) fn href(target: &Target) -> String {
     }
 }
 
-/// What tells a hit from others of the same name.
+/// What distinguishes a match from others of the same name.
 pub(super) fn detail(target: &Target) -> String {
     match target {
         Target::Integration(slug) | Target::Workspace(slug) => slug.to_string(),
@@ -110,7 +110,7 @@ async fn search(
     let named = places.iter().find(|page_link| page_link.name.eq_ignore_ascii_case(text));
     let exact = found.all().any(|hit| hit.exact);
     match (found.only(), named) {
-        // The name of a page of ours means the page, unless something else is called just so.
+        // The name of a page opens that page, unless an object has exactly this name.
         (_, Some(page_link)) if !exact => return Ok(go(page_link.href)),
         (Some(hit), None) if hit.exact || places.is_empty() => return Ok(go(href(&hit.target))),
         (None, None) if found == Found::default() && places.len() == 1 => return Ok(go(places[0].href)),
@@ -121,7 +121,7 @@ async fn search(
     Ok(html(StatusCode::OK, &page)?)
 }
 
-/// The pages whose name holds `text`, as far as the signed-in user may see them.
+/// The pages whose name contains `text` and that the signed-in user may see.
 fn places(signed_in: &SignedInUser, text: &str) -> Vec<&'static PageLink> {
     let text = text.to_lowercase();
     PAGES

@@ -1,4 +1,4 @@
-//! What the keyboard does, and the switch for single letters (WCAG 2.1.4).
+//! The keyboard shortcuts, and the switch for single letters (WCAG 2.1.4).
 
 use crate::http::failure::Failure;
 use crate::http::session::{SignedInUser, kept};
@@ -14,7 +14,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(switch);
 }
 
-/// Keys, where, and what they do.
+/// Keys, the page they work on, and their action.
 const LISTS: [(&str, &[(&str, &str)]); 3] = [
     (
         "Everywhere but in fields",

@@ -1,8 +1,8 @@
-//! Browsers in words.
+//! Display names of browsers.
 
-/// A `User-Agent` as people say it: "Firefox on Linux". It is what the program says of itself, no more.
+/// A short name for a `User-Agent`, such as "Firefox on Linux". The header is not verified.
 pub(crate) fn browser(agent: &str) -> String {
-    // Each names those it descends from, so the youngest comes first.
+    // A `User-Agent` also names the browsers it descends from, so the youngest comes first.
     let programs = [
         ("Edg/", "Edge"),
         ("OPR/", "Opera"),
@@ -36,7 +36,7 @@ mod tests {
     use super::browser;
 
     #[test]
-    fn browsers_are_told_apart() {
+    fn browsers_are_distinguished() {
         for (agent, words) in [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0", "Firefox on Linux"),
             (

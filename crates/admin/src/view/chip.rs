@@ -1,4 +1,4 @@
-//! Small pieces of markup that mean the same on every page: levels, states, methods, copy buttons.
+//! Small pieces of markup that look the same on every page: levels, states, methods, copy buttons.
 
 use super::icon::icon;
 use super::text::{capital, escape};
@@ -6,12 +6,12 @@ use registry_core::finding::{Finding, Severity};
 use registry_core::registration::{AttemptOutcome, AuthType, RegistrationMethod, State};
 use std::fmt::Write as _;
 
-/// Where a value comes from, as a chip with a drawing of the five levels.
+/// The level a value comes from, as a chip with a drawing of the five levels.
 pub(crate) fn level(origin: &str) -> String {
     level_chip(origin, &capital(origin))
 }
 
-/// The same with other words on it.
+/// The same with another label.
 pub(crate) fn level_chip(origin: &str, words: &str) -> String {
     let position = ["default", "organisation", "integration", "workspace", "server"]
         .iter()
@@ -33,12 +33,12 @@ pub(crate) fn level_chip(origin: &str, words: &str) -> String {
     chip + &escape(words) + "</span>"
 }
 
-/// How many members of client metadata an integration sets, as the chip of its level.
+/// The number of client metadata members that an integration sets, as the chip of its level.
 pub(crate) fn fields(count: usize) -> String {
     level_chip("integration", &format!("{count} field{}", if count == 1 { "" } else { "s" }))
 }
 
-/// A button that copies `text`; without script it is not there.
+/// A button that copies `text`; hidden without JavaScript.
 pub(crate) fn copy(text: &str, label: &str) -> String {
     let (text, label, icon) = (escape(text), escape(label), icon("copy"));
     format!(
@@ -46,13 +46,13 @@ pub(crate) fn copy(text: &str, label: &str) -> String {
     )
 }
 
-/// One of five hues for a thing without a logo, always the same for the same name.
+/// One of five hues for an object without a logo; the same name gives the same hue.
 pub(crate) fn hue(name: &str) -> &'static str {
     let sum: usize = name.bytes().map(usize::from).sum();
     ["a", "b", "c", "d", "e"][sum % 5]
 }
 
-/// A state as icon, word and colour.
+/// A state as icon, label and colour.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
 pub(crate) fn state(state: &State) -> String {
     let (class, name) = state_look(state);
@@ -84,7 +84,7 @@ pub(crate) fn outcome_look(outcome: AttemptOutcome) -> (&'static str, &'static s
     }
 }
 
-/// What an authentication is called on pages.
+/// The display name of an authentication type.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
 pub(crate) fn auth(auth_type: &AuthType) -> &'static str {
     match auth_type {
@@ -95,13 +95,13 @@ pub(crate) fn auth(auth_type: &AuthType) -> &'static str {
     }
 }
 
-/// What a method is called on pages.
+/// The display name of a registration method.
 #[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "askama passes references")]
 pub(crate) fn method(method: &Option<RegistrationMethod>) -> &'static str {
     method.as_ref().map_or("–", method_name)
 }
 
-/// The same of a method that is known.
+/// The display name of a known method.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
 pub(crate) fn method_name(method: &RegistrationMethod) -> &'static str {
     match method {
@@ -111,7 +111,7 @@ pub(crate) fn method_name(method: &RegistrationMethod) -> &'static str {
     }
 }
 
-/// A finding as class, icon and words.
+/// A finding as CSS class, icon and label.
 pub(crate) fn finding_look(finding: &Finding) -> (&'static str, String) {
     match finding.severity {
         Severity::Error => ("bad", icon("bad")),

@@ -1,27 +1,27 @@
-//! What a change costs clients and the people who signed in through them, in words and by name.
+//! The effect of a change on clients and on the users who signed in through them, as text and by name.
 
 use registry::{Affected, Checked};
 use registry_core::registration;
 
-/// What a change costs.
+/// The effect of a change.
 #[derive(Debug, Default)]
 pub(crate) struct Cost {
-    /// The numbers.
+    /// The counts.
     pub(crate) affected: Affected,
-    /// Of the replaced clients: those that people may have signed in through.
+    /// Replaced clients through which users may have signed in.
     used: u64,
-    /// "Replaced", and `workspace/server` of each, what hurts most first.
+    /// A label such as "Replaced", and `workspace/server` of each client; the most severe effect first.
     pub(crate) groups: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Cost {
-    /// Of what was checked.
+    /// The cost of a change that was checked.
     pub(crate) fn of(checked: &Checked) -> Self {
         use registration::Cost as C;
         let kinds = [
             (C::Replaced, true, "Replaced: users must sign in again"),
             (C::Asked, true, "Kept until a user approves a new client"),
-            (C::Replaced, false, "Replaced before anybody used them"),
+            (C::Replaced, false, "Replaced before their first use"),
             (C::Asked, false, "Kept until a user approves a new client, not used yet"),
             (C::Rediscovered, true, "Looked for at the new address first"),
             (C::Withdrawn, true, "Withdrawn"),
@@ -46,12 +46,12 @@ impl Cost {
         Self { affected: checked.affected, used: used.try_into().unwrap_or(u64::MAX), groups }
     }
 
-    /// Whether people must sign in again as soon as it is saved.
+    /// Whether users must sign in again as soon as the change is saved.
     pub(crate) fn hurts(&self) -> bool {
         self.used > 0
     }
 
-    /// As sentences.
+    /// The cost as sentences.
     pub(crate) fn sentence(&self) -> String {
         let Affected { registrations, registered, updated, rediscovered, replaced, asked, withdrawn, .. } =
             self.affected;
@@ -62,7 +62,7 @@ impl Cost {
         let there = registrations - registered;
         let parts = [
             (updated, "updated in place"),
-            (replaced, if self.used == 0 { "replaced before anybody used them" } else { "replaced" }),
+            (replaced, if self.used == 0 { "replaced before their first use" } else { "replaced" }),
             (asked, "kept until a user approves a new one"),
             (rediscovered, "looked for at the new address first"),
             (withdrawn, "withdrawn"),
@@ -103,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn the_cost_is_a_sentence_with_numbers() {
+    fn cost_is_a_sentence_with_numbers() {
         let affected =
             Affected { servers: 9, registrations: 9, updated: 6, replaced: 3, ..Affected::default() };
         for (used, end) in [
             (3, "; users who signed in through those 3 must sign in again."),
             (2, "; users who signed in through 2 of those must sign in again."),
-            (0, " before anybody used them."),
+            (0, " before their first use."),
         ] {
             let sentence = format!("9 registered clients: 6 updated in place, 3 replaced{end}");
             assert_eq!(said(used, affected), sentence);

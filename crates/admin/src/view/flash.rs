@@ -1,8 +1,8 @@
-//! What the page before this one did.
+//! The message about the action of the previous page.
 
 use actix_web::HttpRequest;
 
-/// What the page before this one did, as one of our own sentences: the address names which, never the words.
+/// The message about the action of the previous page. The URL holds only the key of a message, never its text.
 pub(super) fn flash(request: &HttpRequest) -> Option<String> {
     let query = request.query_string();
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -75,7 +75,7 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
                 count(left_out, "secret")
             ),
         },
-        "tested" => "The connection is tested; what came back stands below.".to_owned(),
+        "tested" => "The connection was tested; see the result below.".to_owned(),
         "added" => "The server is made.".to_owned(),
         "resolved" => "Noted as dealt with.".to_owned(),
         "password" => "Your password is set. Your other sessions have ended.".to_owned(),
@@ -83,7 +83,7 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
     })
 }
 
-/// Where one goes on from there, where there is such a place.
+/// The link that follows the message, if there is one.
 pub(super) fn flash_link(request: &HttpRequest) -> Option<(&'static str, &'static str)> {
     (request.query_string() == "done=link").then_some(("/ui/account#password", "Set a password"))
 }

@@ -1,4 +1,4 @@
-//! Icons: strokes of our own.
+//! Icons of this crate, drawn as strokes.
 
 /// The strokes of an icon, 16 × 16.
 pub(crate) fn icon(name: &str) -> String {

@@ -24,7 +24,7 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<HttpRespo
     Ok(HttpResponse::build(status).content_type("text/html; charset=utf-8").body(page.render()?))
 }
 
-/// Somewhere else, after a form.
+/// A redirect after a form (303).
 pub(crate) fn go(location: impl Into<String>) -> HttpResponse {
     HttpResponse::SeeOther().insert_header(("location", location.into())).finish()
 }
@@ -37,7 +37,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn what_is_made_without_a_template_is_escaped() {
+    fn markup_without_template_is_escaped() {
         let bad = "<img src=x onerror=alert(1)>\"'&";
         for html in [words(bad), words(&format!("`{bad}` and")), copy(bad, bad), level_chip(bad, bad)] {
             assert!(!html.contains("<img") && !html.contains(bad), "{html}");
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn pointers_and_moments_are_for_people() {
+    fn pointers_and_timestamps_are_readable() {
         for (pointer, name) in [
             ("/oauth_client_metadata/client_name", "client_name"),
             ("/configurations/oauth_client_metadata/contacts/0", "contacts.0"),
@@ -71,7 +71,7 @@ mod tests {
         }
     }
 
-    /// Templates may hold nothing that the Content-Security-Policy would refuse, nor what INV-60 forbids.
+    /// Templates may contain nothing that the Content-Security-Policy would refuse or that INV-60 forbids.
     #[test]
     fn templates_have_no_inline_style_script_or_handler() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates");

@@ -1,4 +1,4 @@
-//! What stands around a page's content: side bar, top bar, theme.
+//! The frame around the content of a page: side bar, top bar, theme.
 
 use super::flash::{flash, flash_link};
 use super::text::{ago, initials};
@@ -9,44 +9,44 @@ use actix_web::{HttpMessage, HttpRequest};
 use registry::{Actor, Overview};
 use registry_core::permission::Permission;
 
-/// The name of the cookie that keeps light, dark or system.
+/// Name of the cookie that stores the theme: light, dark or system.
 pub(crate) const THEME_COOKIE: &str = "mcp_registry_theme";
-/// The name of the cookie that keeps whether single letters are keys.
+/// Name of the cookie that stores whether single-letter shortcuts are enabled.
 pub(crate) const SHORTCUTS_COOKIE: &str = "mcp_registry_keys";
 
-/// Everything around a page's content.
+/// The frame around the content of a page.
 #[derive(Debug, Clone)]
 pub(crate) struct Shell {
     pub(crate) title: String,
     pub(crate) section: &'static str,
-    /// Who is signed in.
+    /// The signed-in user; `None` on pages without a session.
     pub(crate) actor: Option<Actor>,
     pub(crate) theme: &'static str,
-    /// Whether single letters are keys.
+    /// Whether single-letter shortcuts are enabled.
     pub(crate) letters: bool,
-    /// What the side bar counts.
+    /// The counts in the side bar.
     pub(crate) overview: Overview,
     pub(crate) flash: Option<String>,
-    /// Where that leads on: the address, and what the button says.
+    /// Address and label of the button that follows the message.
     pub(crate) flash_link: Option<(&'static str, &'static str)>,
     pub(crate) path: String,
     pub(crate) version: &'static str,
     pub(crate) icon: String,
     pub(crate) css: String,
     pub(crate) script: String,
-    /// Live parts of pages, of the enhancement layer.
+    /// The script for live parts of pages (enhancement layer).
     pub(crate) live: Option<String>,
-    /// The JSON editor, of the enhancement layer; only pages with an editor load it.
+    /// The script of the JSON editor (enhancement layer); only pages with an editor load it.
     pub(crate) editor: Option<String>,
     pub(crate) basic: bool,
-    /// Whether passwords and sessions travel in the clear.
+    /// Whether passwords and sessions are sent without TLS.
     pub(crate) insecure: bool,
-    /// What is known of the gateways, for the foot.
+    /// When a gateway last made a request, for the footer.
     pub(crate) gateway: String,
 }
 
 impl Shell {
-    /// For pages outside of a session.
+    /// For pages without a session.
     pub(crate) fn plain(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -107,12 +107,12 @@ impl Shell {
         }
     }
 
-    /// The same in the theme this browser chose.
+    /// The same, in the theme of this browser.
     pub(crate) fn themed(self, request: &HttpRequest) -> Self {
         Self { theme: theme(request), insecure: insecure(request), ..self }
     }
 
-    /// What the theme button does: the next theme, and its name for people.
+    /// The label of the theme button: the next theme.
     pub(crate) fn next_theme(&self) -> &'static str {
         match self.theme {
             "system" => "light",
@@ -121,7 +121,7 @@ impl Shell {
         }
     }
 
-    /// The icon of the present theme.
+    /// The icon of the current theme.
     pub(crate) fn theme_icon(&self) -> &'static str {
         match self.theme {
             "light" => "sun",
@@ -130,44 +130,44 @@ impl Shell {
         }
     }
 
-    /// Whether somebody is signed in who may do this.
+    /// Whether the signed-in user has this permission.
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.actor.as_ref().is_some_and(|actor| actor.can(permission))
     }
 
-    /// Whether integrations may be added and changed.
+    /// Whether the user may create and change integrations.
     pub(crate) fn may_write(&self) -> bool {
         self.may(Permission::CreateIntegrations)
     }
 
-    /// Whether keys of the whole organisation may be made.
+    /// Whether the user may create API keys of the whole organisation.
     pub(crate) fn may_administer(&self) -> bool {
         self.may(Permission::ManageKeys)
             && self.actor.as_ref().is_some_and(|actor| actor.workspace().is_none())
     }
 
-    /// Whether people may be invited and changed.
-    pub(crate) fn may_manage_people(&self) -> bool {
+    /// Whether the user may invite and change users.
+    pub(crate) fn may_manage_users(&self) -> bool {
         self.may_see_settings() && self.may(Permission::ManagePeople)
     }
 
-    /// Whether the audit log may be read.
+    /// Whether the user may read the audit log.
     pub(crate) fn may_audit(&self) -> bool {
         self.may_administer() && self.may(Permission::ReadAudit)
     }
 
-    /// Whether the settings of the whole organisation may be looked at.
+    /// Whether the user may view the settings of the whole organisation.
     pub(crate) fn may_see_settings(&self) -> bool {
         self.actor.as_ref().is_some_and(|actor| actor.workspace().is_none())
     }
 
-    /// Two letters for the account badge.
+    /// The user's initials for the account badge.
     pub(crate) fn initials(&self) -> String {
         initials(self.actor.as_ref().map_or("", Actor::name))
     }
 }
 
-/// The theme this browser chose.
+/// The theme of this browser.
 fn theme(request: &HttpRequest) -> &'static str {
     match request.cookie(THEME_COOKIE).as_ref().map(actix_web::cookie::Cookie::value) {
         Some("light") => "light",
@@ -176,8 +176,8 @@ fn theme(request: &HttpRequest) -> &'static str {
     }
 }
 
-/// Whether this browser reached us without TLS from another machine. Cookies for https only mean that a proxy in front
-/// speaks TLS; this very machine is no network.
+/// Whether this browser reached the server without TLS from another machine. Secure cookies mean that a proxy in
+/// front terminates TLS; loopback is not a network.
 fn insecure(request: &HttpRequest) -> bool {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
@@ -185,7 +185,7 @@ fn insecure(request: &HttpRequest) -> bool {
     !session::state(request).secure_cookies && !here
 }
 
-/// When a gateway last asked for something.
+/// When a gateway last made a request.
 fn gateway(signed_in: &SignedInUser) -> String {
     match &signed_in.overview.gateway_seen_at {
         Some(moment) => format!("gateway seen {}", ago(moment, &signed_in.registry.now())),

@@ -1,22 +1,22 @@
-//! Values, moments and names as people read them.
+//! Values, timestamps and names for display.
 
 use chrono::SecondsFormat;
 use registry_core::clock::Timestamp;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// A moment as people say it, with the exact one beside it.
+/// A relative time, with the exact timestamp as its title.
 pub(crate) fn when(moment: &Timestamp, now: &Timestamp) -> String {
     let exact = exact(moment);
     let words = ago(moment, now);
     format!(r#"<time datetime="{exact}" title="{exact}">{words}</time>"#)
 }
 
-/// One of our sentences: what stands between backticks is code.
+/// A message as HTML: text between backticks becomes `code`.
 pub(crate) fn words(sentence: &str) -> String {
     let parts: Vec<&str> = sentence.split('`').collect();
     if parts.len().is_multiple_of(2) {
-        // An odd backtick belongs to what is quoted.
+        // An unpaired backtick belongs to the quoted text.
         return escape(sentence);
     }
     parts.iter().enumerate().fold(String::new(), |mut html, (index, part)| {
@@ -27,7 +27,7 @@ pub(crate) fn words(sentence: &str) -> String {
     })
 }
 
-/// Text for HTML, in a text or in a quoted attribute.
+/// Escapes text for HTML content and quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
         match character {
@@ -42,7 +42,7 @@ pub(super) fn escape(text: &str) -> String {
     })
 }
 
-/// How a client ended, in words.
+/// How a client ended, for display.
 pub(crate) fn withdrawal(how: &str) -> &'static str {
     match how {
         "deleted" => "Deleted upstream",
@@ -56,7 +56,7 @@ pub(crate) fn withdrawal(how: &str) -> &'static str {
     }
 }
 
-/// The member a JSON Pointer leads to, as people call it: without the wrapper of client metadata.
+/// The display name of the member at a JSON Pointer: without the wrapper of client metadata.
 pub(crate) fn member(pointer: &str) -> String {
     let path = pointer.strip_prefix("/configurations").unwrap_or(pointer);
     let path = path
@@ -66,13 +66,13 @@ pub(crate) fn member(pointer: &str) -> String {
     path.replace('/', ".").replace("~1", "/").replace("~0", "~")
 }
 
-/// The member that a named secret sets, as people call it.
+/// The display name of the member that a named secret sets.
 pub(crate) fn mapped_member(mapped: &registry::MappedSecret) -> &str {
     let target = &mapped.mapping.target_field;
     target.strip_prefix("configurations.").unwrap_or(target)
 }
 
-/// First letter large.
+/// The text with its first letter in upper case.
 pub(crate) fn capital(word: &str) -> String {
     let mut characters = word.chars();
     characters
@@ -80,13 +80,13 @@ pub(crate) fn capital(word: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + characters.as_str())
 }
 
-/// Two letters that stand for a name.
+/// The initials of a name, two letters.
 pub(crate) fn initials(name: &str) -> String {
     let letters: String = name.chars().filter(|character| character.is_alphanumeric()).take(2).collect();
     capital(&letters)
 }
 
-/// A JSON value as people read it: lists joined, texts without quotes.
+/// A JSON value for display: lists joined, strings without quotes.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -95,22 +95,22 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
-/// JSON on several lines.
+/// JSON with indentation.
 pub(crate) fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-/// An object on several lines.
+/// An object with indentation.
 pub(crate) fn pretty_map(members: &serde_json::Map<String, Value>) -> String {
     serde_json::to_string_pretty(members).unwrap_or_default()
 }
 
-/// A moment for machines and for the title of a relative time.
+/// A timestamp in RFC 3339, for machines and for the title of a relative time.
 pub(crate) fn exact(moment: &Timestamp) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// How long ago, or how soon.
+/// The relative time from `now`, past or future.
 pub(crate) fn ago(moment: &Timestamp, now: &Timestamp) -> String {
     let seconds = (*now - *moment).num_seconds();
     let (count, unit) = match seconds.unsigned_abs() {
@@ -123,7 +123,7 @@ pub(crate) fn ago(moment: &Timestamp, now: &Timestamp) -> String {
     if seconds >= 0 { format!("{count} {unit} ago") } else { format!("in {count} {unit}") }
 }
 
-/// A long id with its middle left out.
+/// An id with its middle left out when it is long.
 pub(crate) fn short(id: &str) -> String {
     let length = id.chars().count();
     if length <= 32 {
@@ -134,7 +134,7 @@ pub(crate) fn short(id: &str) -> String {
     format!("{start}…{end}")
 }
 
-/// The same for where there is little room.
+/// The same, shorter.
 pub(crate) fn shortest(id: &str) -> String {
     let length = id.chars().count();
     if length <= 18 {
@@ -145,14 +145,14 @@ pub(crate) fn shortest(id: &str) -> String {
     format!("{start}…{end}")
 }
 
-/// What the rows of a page are, "26–50": the number of the first, counted from 1, and how many there are.
+/// The range of rows on a page, such as "26–50"; rows are counted from 1.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
 pub(crate) fn range(first: &u64, count: usize) -> String {
     let last = (first + count as u64).saturating_sub(1);
     if last > *first { format!("{first}–{last}") } else { first.to_string() }
 }
 
-/// The end of an id that begins with its time.
+/// The end of an id, because ids begin with a timestamp.
 pub(crate) fn tail(id: &str) -> String {
     let length = id.chars().count();
     if length <= 9 {
@@ -162,12 +162,12 @@ pub(crate) fn tail(id: &str) -> String {
     }
 }
 
-/// The path of an address, or the whole of what is none.
+/// The path of a URL; the whole text if it is not a URL.
 pub(crate) fn path_of(url: &str) -> String {
     url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.path().to_owned())
 }
 
-/// An address without its scheme, its middle left out when long.
+/// A URL without its scheme, with its middle left out when it is long.
 pub(crate) fn short_url(url: &str) -> String {
     let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
     let length = bare.chars().count();

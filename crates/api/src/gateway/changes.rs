@@ -1,4 +1,4 @@
-//! What changed, as a long poll and as server-sent events.
+//! The change feed, as a long poll and as server-sent events.
 
 use crate::http::answer::{self, Answer};
 use crate::http::extract::{Caller, credential};
@@ -17,35 +17,36 @@ use std::convert::Infallible;
 use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
-/// A follower hears at least this often that the connection lives; proxies cut those that are silent for a minute.
+/// Interval of keepalive comments; proxies close connections that are silent for a minute.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
-/// The longest that a poll waits, in seconds.
+/// Maximum time that a poll waits, in seconds.
 const MAX_WAIT_SECONDS: u64 = 60;
 
-/// From where on, and how patiently.
+/// The position to start from, and the wait time.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FollowChanges {
-    /// The newest revision that is known; 0 for everything that is kept. Absent: answered at once with where to begin.
+    /// The last known revision; 0 for all changes that are kept. When absent, the response gives the current
+    /// position immediately.
     #[param(minimum = 0, example = 412)]
     since: Option<i64>,
-    /// Seconds to wait for a change when there is none; 30 when absent. Not for server-sent events.
+    /// Seconds to wait when there is no change; 30 when absent. Not used for server-sent events.
     #[param(minimum = 0, maximum = 60, example = 30)]
     wait: Option<u64>,
 }
 
-/// What changed.
+/// The changes after a position.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct GatewayChanges {
     /// Always `changes`.
     #[schema(example = "changes")]
     object: &'static str,
-    /// Follow on from here.
+    /// The position to continue from.
     #[schema(example = 413)]
     revision: i64,
-    /// True: what was known is too old. Fetch every document again, and follow on from `revision`.
+    /// True when the position has expired. Fetch every document again, then continue from `revision`.
     reset: bool,
-    /// The changes, in the order of their commits; none when nothing happened.
+    /// The changes, in the order of their commits; empty when there were none.
     changes: Vec<GatewayChangeView>,
 }
 
@@ -53,10 +54,10 @@ pub(crate) struct GatewayChanges {
 #[derive(Serialize, ToSchema)]
 #[schema(as = GatewayChange)]
 pub(crate) struct GatewayChangeView {
-    /// Its place in the order of commits.
+    /// Revision of the change, in the order of commits.
     #[schema(example = 413)]
     revision: i64,
-    /// `changed`: fetch the document again. `deleted`: forget it. `identities`: API keys or users changed.
+    /// `changed`: fetch the document again. `deleted`: remove the document. `identities`: API keys or users changed.
     #[schema(example = "changed")]
     event: &'static str,
     /// Slug of the workspace.
@@ -90,11 +91,11 @@ impl GatewayChanges {
     }
 }
 
-/// Follow what changes
+/// Watch for changes
 ///
-/// Waits until a document changes that this key may fetch, and names it; fetch it with `?at_least=` its revision. With
-/// `Accept: text/event-stream` the answer does not end: each change is an event whose `id` is its revision, so that
-/// `Last-Event-ID` continues after it; a comment every 15 seconds says that the connection lives.
+/// Waits until a document changes that this key may fetch, and names it; fetch it with `?at_least=` its revision.
+/// With `Accept: text/event-stream` the response does not end: each change is an event whose `id` is its revision,
+/// so that `Last-Event-ID` continues after it; a keepalive comment is sent every 15 seconds.
 #[utoipa::path(
     tag = "gateway",
     params(
@@ -103,7 +104,7 @@ impl GatewayChanges {
     ),
     responses(
         (
-            status = 200, description = "What changed.",
+            status = 200, description = "The changes.",
             content(
                 (GatewayChanges = "application/json", example = json!(GatewayChanges::example())),
                 (String = "text/event-stream", example = json!("id: 413\nevent: changed\ndata: {\"revision\":413,\"event\":\"changed\",\"workspace\":\"acme\",\"server\":\"linear\"}\n\n")),
@@ -167,19 +168,19 @@ fn last_event(headers: &HeaderMap) -> Result<Option<i64>, Failure> {
     })
 }
 
-/// Somebody who follows by events.
+/// A watcher by server-sent events.
 struct Follower {
     registry: Registry,
     actor: Actor,
     credential: String,
     since: Option<i64>,
     ended: bool,
-    /// Counted as long as the stream lives.
+    /// The permit of the concurrency limit, held as long as the stream lives.
     _following: FollowerPermit,
 }
 
 impl Follower {
-    /// The next bytes: events, or a sign of life. The end, when the credential is good no more.
+    /// The next bytes: events, or a keepalive. The stream ends when the credential is no longer valid.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         if self.ended || self.registry.gateway().is_closing() {
             return None;
@@ -215,7 +216,7 @@ impl Follower {
     }
 }
 
-/// Where the follower stands, said by the registry.
+/// The watcher's position, as the registry gives it.
 fn standing(event: &str, revision: i64) -> Bytes {
     Bytes::from(format!("id: {revision}\nevent: {event}\ndata: {{\"revision\":{revision}}}\n\n"))
 }

@@ -1,4 +1,4 @@
-//! The short way for what gateways ask most: a document that is held in memory, before anything else looks at the request.
+//! The fast path for the most frequent gateway request: a cached document is served before any other middleware runs.
 
 use super::servers::{PREFIX, respond_with};
 use crate::http::extract::credential;
@@ -10,7 +10,7 @@ use actix_web::http::Method;
 use futures_util::future::{Either, MapOk, Ready, TryFutureExt, ready};
 use metrics::{Counter, counter};
 
-/// Middleware to put around the whole app, outermost. What it does not answer goes the usual way, unchanged.
+/// Middleware for the whole app, outermost. Requests that it does not answer are passed on unchanged.
 #[derive(Clone)]
 pub struct DocumentCacheMiddleware {
     state: ApiState,
@@ -24,7 +24,7 @@ impl std::fmt::Debug for DocumentCacheMiddleware {
 }
 
 impl DocumentCacheMiddleware {
-    /// A cache in front of the gateway documents of this application.
+    /// Creates the middleware for the gateway documents of this application.
     pub fn new(state: ApiState) -> Self {
         Self { state, answered: counter!("mcp_registry_gateway_documents_total", "from" => "memory") }
     }
@@ -46,7 +46,7 @@ where
     }
 }
 
-/// [`DocumentCacheMiddleware`] around a service.
+/// The service that [`DocumentCacheMiddleware`] wraps around another.
 #[derive(Debug)]
 pub struct DocumentCacheService<S> {
     middleware: DocumentCacheMiddleware,

@@ -1,4 +1,4 @@
-//! What gateways say back: I need it now; it does not work.
+//! Feedback of gateways: a client is needed now, or a client does not work.
 
 use super::servers::{GatewayDocumentView, cacheable};
 use crate::http::answer::{self, Answer};
@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// How long to wait.
+/// The wait time.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Ensure {
-    /// Seconds to wait at most before 202 is answered; 5 when absent.
+    /// Maximum seconds to wait before 202 is answered; 5 when absent.
     #[schema(minimum = 0, maximum = 30, example = 5)]
     wait: Option<u64>,
 }
@@ -36,13 +36,13 @@ pub(crate) struct NotYet {
     /// State of the registration; absent when the server needs no client.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
-    /// Stable code of why.
+    /// Stable code of the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// The reason as a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
-    /// When it will be tried again at the earliest.
+    /// When the next attempt is made at the earliest (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<DateTime<Utc>>,
 }
@@ -59,26 +59,26 @@ impl NotYet {
     }
 }
 
-/// Need the client of a server now
+/// Request the client of a server now
 ///
-/// Makes its registration due and waits briefly: 200 with the document as soon as there is a client, else 202 with where the
-/// effort stands. What politeness towards the authorization server or a person holds up stays held up.
+/// Makes the registration due and waits briefly: 200 with the document as soon as there is a client, else 202 with
+/// the state of the registration. Rate limits of the authorization server and pending approvals still apply.
 #[utoipa::path(
     tag = "gateway",
     params(
         ("workspace" = String, Path, description = "Slug of the workspace.", example = "acme"),
         ("server" = String, Path, description = "Slug of the server.", example = "linear"),
     ),
-    request_body(content = Ensure, description = "How long to wait. May be left out.", example = json!({ "wait": 5 })),
+    request_body(content = Ensure, description = "The wait time; optional.", example = json!({ "wait": 5 })),
     responses(
         (
             status = 200, description = "There is a client.", body = GatewayDocumentView,
-            headers(("ETag" = String, description = "Strong entity tag of these bytes.")),
+            headers(("ETag" = String, description = "Strong `ETag` of these bytes.")),
             example = json!(GatewayDocumentView::example())
         ),
         (
-            status = 202, description = "Not yet.", body = NotYet,
-            headers(("Retry-After" = u64, description = "Seconds until asking again makes sense.")),
+            status = 202, description = "There is no client yet.", body = NotYet,
+            headers(("Retry-After" = u64, description = "Seconds to wait before the next request.")),
             example = json!(NotYet::example())
         ),
         GatewayNeedsProblems,
@@ -112,15 +112,15 @@ pub(crate) async fn ensure_gateway_server(
     }
 }
 
-/// A client that does not work.
+/// A report that a client does not work.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Report {
-    /// The generation of the client it was seen with, as in the document.
+    /// The generation of the client, as in the document.
     #[schema(minimum = 1, example = 3)]
     generation: i64,
-    /// What was seen: `invalid_client` or `unauthorized_client` (of the token endpoint, RFC 6749 §5.2), `unknown_client`
-    /// (a page of the authorization endpoint that says so), `issuer_changed` (the protected resource metadata name
-    /// another authorization server). Anything else is ignored, `invalid_grant` above all.
+    /// The error: `invalid_client` or `unauthorized_client` (of the token endpoint, RFC 6749 §5.2),
+    /// `unknown_client` (an error page of the authorization endpoint), `issuer_changed` (the protected resource
+    /// metadata name another authorization server). Anything else is ignored, `invalid_grant` above all.
     #[schema(min_length = 1, max_length = 100, example = "invalid_client")]
     error: String,
 }
@@ -129,13 +129,13 @@ impl RequestBody for Report {
     const NEEDS: Permission = Permission::FetchGatewayDocument;
 }
 
-/// What is done about a report.
+/// The reaction to a report.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Reported {
     /// Always `report`.
     #[schema(example = "report")]
     object: &'static str,
-    /// `stale` (of another generation than the active one: fetch the document again), `ignored`, `noted` (a second distinct
+    /// `stale` (another generation is active: fetch the document again), `ignored`, `noted` (a second distinct
     /// report confirms it), `checking` (the authorization server is asked), `replacing`, `rediscovering`.
     #[schema(example = "noted")]
     verdict: &'static str,
@@ -143,18 +143,18 @@ pub(crate) struct Reported {
 
 /// Report that a client does not work
 ///
-/// Nothing is replaced on one gateway's word: the authorization server is asked (RFC 7592 §2.1) where it can be, else a
-/// second distinct report is needed, from another key or at least a minute later; then it is replaced once per cool-down.
-/// No report makes anything be sent before its time.
+/// One gateway's report replaces nothing: the authorization server is asked (RFC 7592 §2.1) where that is possible,
+/// else a second distinct report is needed, from another key or at least a minute later; then the client is
+/// replaced once per cool-down. A report never bypasses a backoff or rate limit.
 #[utoipa::path(
     tag = "gateway",
     params(
         ("workspace" = String, Path, description = "Slug of the workspace.", example = "acme"),
         ("server" = String, Path, description = "Slug of the server.", example = "linear"),
     ),
-    request_body(content = Report, description = "What was seen.", example = json!({ "generation": 3, "error": "invalid_client" })),
+    request_body(content = Report, description = "The observed error.", example = json!({ "generation": 3, "error": "invalid_client" })),
     responses(
-        (status = 200, description = "It was heard.", body = Reported, example = json!(Reported { object: "report", verdict: "noted" })),
+        (status = 200, description = "The report was received.", body = Reported, example = json!(Reported { object: "report", verdict: "noted" })),
         GatewayNeedsProblems,
     )
 )]

@@ -1,4 +1,4 @@
-//! The documents of many servers, for a gateway that begins.
+//! The documents of many servers, for a gateway that starts.
 
 use super::servers::GatewayDocumentView;
 use crate::http::answer::{self, Answer};
@@ -15,22 +15,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-/// Documents of one page when nothing is said.
+/// Default number of documents per page.
 const DEFAULT_PAGE_SIZE: u64 = 100;
-/// The most documents of one page.
+/// Maximum number of documents per page.
 const MAX_PAGE_SIZE: u64 = 500;
 
-/// Which documents.
+/// The filters of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListGatewayServers {
-    /// Slug of a workspace; absent: of all that this key may see.
+    /// Slug of a workspace; when absent, all workspaces that the key may read.
     #[param(example = "acme")]
     workspace: Option<String>,
-    /// Only what changed after this revision.
+    /// Only documents that changed after this revision.
     #[param(minimum = 0, example = 0)]
     since: Option<i64>,
-    /// The most documents of one page; 100 when absent.
+    /// Maximum number of documents per page; 100 when absent.
     #[param(minimum = 1, maximum = 500, example = 100)]
     page_size: Option<u64>,
 }
@@ -44,18 +44,19 @@ pub(crate) struct GatewayServers {
     /// The documents, in the order of their last change.
     #[schema(value_type = Vec<GatewayDocumentView>)]
     data: Vec<Box<RawValue>>,
-    /// Whether there are more: ask again with `since` = `revision`.
+    /// Whether there are more: request the next page with `since` = `revision`.
     #[schema(example = false)]
     has_more: bool,
-    /// What this page reaches up to. After the last page follow the changes from here.
+    /// The last revision of this page. After the last page, watch for changes from here.
     #[schema(example = 412)]
     revision: i64,
 }
 
 /// Fetch the documents of many servers
 ///
-/// For a gateway that begins. The pages go by revision: a document that changes meanwhile comes again on a later page, so
-/// nothing is missed. Servers that are gone are left out. Then follow `/v1/gateway/changes?since=` the last `revision`.
+/// For a gateway that starts. The pages are sorted by revision: a document that changes meanwhile is repeated on a
+/// later page, so nothing is missed. Deleted servers are omitted. Then watch `/v1/gateway/changes?since=` the last
+/// `revision`.
 #[utoipa::path(
     tag = "gateway",
     params(ListGatewayServers),

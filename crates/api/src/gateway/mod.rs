@@ -1,4 +1,4 @@
-//! What gateways fetch, and what they say back.
+//! The gateway API: documents, changes and feedback.
 
 mod changes;
 mod document_cache;
@@ -12,7 +12,7 @@ pub(crate) use schema::document_schema;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-/// Puts the operations on the scope `/v1/gateway`.
+/// Mounts the operations on the scope `/v1/gateway`.
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(changes::follow_gateway_changes)

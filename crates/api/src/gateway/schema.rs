@@ -1,11 +1,11 @@
-//! What gateways get, as a JSON Schema.
+//! The JSON Schema of the gateway document.
 
 use super::servers::GatewayDocumentView;
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
-/// The schema of a document (JSON Schema 2020-12, which OpenAPI 3.1 schemas are). Members may be added to it; none is
-/// taken away or changes its meaning.
+/// The schema of a document (JSON Schema 2020-12, which OpenAPI 3.1 schemas are). Members may be added; none is
+/// removed or changes its meaning.
 pub(crate) fn document_schema() -> String {
     let mut named = Vec::new();
     GatewayDocumentView::schemas(&mut named);

@@ -21,50 +21,50 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-/// Where the documents are.
+/// The path of the documents.
 pub(super) const PREFIX: &str = "/v1/gateway/servers/";
-/// Says since when the database has not answered, so that what is sent is the last that was known.
+/// The header that says since when the database has not answered, so that the response is the last known document.
 const STALE_SINCE: HeaderName = HeaderName::from_static("registry-stale-since");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 const VARIES: HeaderValue = HeaderValue::from_static("Authorization, x-portkey-api-key, Accept-Encoding");
 
-/// Which generation of the client.
+/// The generation of the client.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FetchGatewayServer {
-    /// Only this generation of the client, active or draining, for tokens that were issued to it; 404 when it is withdrawn.
-    /// Absent: the active one.
+    /// The generation of the client, active or draining, for tokens that were issued to it; 404 when it is
+    /// withdrawn. The active one when absent.
     #[param(minimum = 1, example = 2)]
     generation: Option<i64>,
-    /// A revision that the answer must know of, as a change named it: without it a process that has not yet heard of the
-    /// change might answer with what was before. 404 when there is no such revision.
+    /// A revision that the response must include, as a change named it: without it a process that has not yet
+    /// seen the change might return the previous document. 404 when there is no such revision.
     #[param(minimum = 0, example = 412)]
     at_least: Option<i64>,
 }
 
 /// Fetch the document of one server
 ///
-/// One snapshot of everything a gateway needs: address, client as registered, authorization server, headers. `client`
-/// and `authorization_server` are absent until there is an active client. The shape may only grow; its JSON Schema is at
-/// `/docs/gateway-document.schema.json`. Send the `ETag` back in `If-None-Match` to get 304 while nothing changed. `gzip`
-/// and `br` when asked for, each with a tag of its own. Served from memory: also, as it was last known, while the
-/// database is away; `Registry-Stale-Since` then says since when.
+/// One snapshot of everything a gateway needs: URL, client as registered, authorization server, headers. `client`
+/// and `authorization_server` are absent until there is an active client. Members may be added to the document; its
+/// JSON Schema is at `/docs/gateway-document.schema.json`. Send the `ETag` back in `If-None-Match` to get 304 while
+/// nothing changed. `gzip` and `br` are supported, each with its own `ETag`. Served from memory: while the database
+/// is not reachable the last known document is served, and `Registry-Stale-Since` says since when.
 #[utoipa::path(
     tag = "gateway",
     params(
         ("workspace" = String, Path, description = "Slug of the workspace.", example = "acme"),
         ("server" = String, Path, description = "Slug of the server.", example = "linear"),
         FetchGatewayServer,
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what is already known.", example = "\"5f0a3c5e\""),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the document that the caller has.", example = "\"5f0a3c5e\""),
     ),
     responses(
         (
             status = 200, description = "The document.", body = GatewayDocumentView,
             headers(
                 ("ETag" = String, description = "Strong entity tag of these bytes."),
-                ("Cache-Control" = String, description = "`private, no-cache`: keep it, ask before using it."),
-                ("Registry-Stale-Since" = Option<String>, description = "Only while the database is away: since when (RFC 3339).")
+                ("Cache-Control" = String, description = "`private, no-cache`: cache it, but revalidate before use."),
+                ("Registry-Stale-Since" = Option<String>, description = "Only while the database is not reachable: since when (RFC 3339).")
             ),
             example = json!(GatewayDocumentView::example())
         ),
@@ -102,7 +102,7 @@ pub(crate) async fn fetch_gateway_server(
     }
 }
 
-/// What was known last, when the database does not answer and the caller was given it before.
+/// The last known document, when the database does not answer and the caller was given it before.
 fn last_known(state: &ApiState, request: &HttpRequest, credential: &str, failure: Failure) -> Answer {
     let name = request.path().strip_prefix(PREFIX).unwrap_or_default();
     if let Failure::Application(Error::Unavailable(_)) = failure
@@ -115,7 +115,7 @@ fn last_known(state: &ApiState, request: &HttpRequest, credential: &str, failure
     Err(failure)
 }
 
-/// The document in the coding that is asked for, or 304 when the caller has it already.
+/// The document in the requested content coding, or 304 when the caller has it already.
 pub(super) fn respond_with(
     headers: &HeaderMap,
     stale_since: Option<Timestamp>,
@@ -130,7 +130,7 @@ pub(super) fn respond_with(
     send(headers, stale_since, name, document.coded(coding))
 }
 
-/// The coding to answer in: none unless it is named (RFC 9110 §12.5.3).
+/// The content coding of the response: none unless the request names one (RFC 9110 §12.5.3).
 fn coding(headers: &HeaderMap) -> Coding {
     let mut best = Coding::Identity;
     let named = headers.get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
@@ -181,7 +181,7 @@ pub(super) fn cacheable(mut response: HttpResponseBuilder, etag: &str) -> HttpRe
     response
 }
 
-/// Everything a gateway needs for one server. No nulls, no empty URLs.
+/// Everything a gateway needs for one server. It has no nulls and no empty URLs.
 #[derive(Serialize, ToSchema)]
 #[schema(as = GatewayDocument)]
 pub(crate) struct GatewayDocumentView {
@@ -191,19 +191,19 @@ pub(crate) struct GatewayDocumentView {
     server: &'static str,
     /// Slug of the integration.
     integration: &'static str,
-    /// The upstream MCP server.
+    /// URL of the upstream MCP server.
     #[schema(format = "uri")]
     url: &'static str,
     /// `http` or `sse`.
     transport: &'static str,
-    /// How to authenticate upstream: `oauth_auto`, `oauth_client_credentials`, `headers`, `none`.
+    /// Authentication at the upstream: `oauth_auto`, `oauth_client_credentials`, `headers`, `none`.
     auth_type: &'static str,
-    /// When this document last changed, as a number that only grows.
+    /// Revision of the last change of this document; only grows.
     revision: i64,
-    /// The generation of the client; only grows. Absent without a client.
+    /// Generation of the client; only grows. Absent without a client.
     #[schema(required = false)]
     generation: i64,
-    /// `active`, or `disabled`: then nothing but a reason follows.
+    /// `active`, or `disabled`: then the document has only a reason.
     status: &'static str,
     /// Why it is disabled: `access_disabled` (for this workspace) or `integration_disabled`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,16 +211,16 @@ pub(crate) struct GatewayDocumentView {
     /// The registration: `state`, `method`, and `reason` and `detail` when it is not registered.
     #[schema(required = false, value_type = GatewayRegistration)]
     registration: Value,
-    /// The metadata document of the authorization server that the client belongs to (RFC 8414), with its `metadata_url`.
+    /// The metadata of the client's authorization server (RFC 8414), with its `metadata_url`.
     #[schema(required = false, value_type = GatewayAuthorizationServer)]
     authorization_server: Value,
     /// The client as registered (RFC 7591 §3.2.1), with its `issuer`.
     #[schema(required = false, value_type = GatewayClient)]
     client: Value,
-    /// The resource to ask tokens for (RFC 8707).
+    /// The resource to request tokens for (RFC 8707).
     #[schema(required = false)]
     resource: &'static str,
-    /// The scopes to ask for.
+    /// The scopes to request.
     #[schema(required = false)]
     scope: &'static str,
     /// Parameters to add to the authorization request.
@@ -229,20 +229,20 @@ pub(crate) struct GatewayDocumentView {
     /// Headers to send upstream.
     #[schema(required = false, value_type = Object)]
     headers: Value,
-    /// Headers to send upstream whatever the auth type, over `headers`.
+    /// Headers to send upstream for every authentication type; they override `headers`.
     #[schema(required = false, value_type = Object)]
     passthrough_headers: Value,
-    /// Which headers of the caller to forward: a list of names, or an object with `mode` and `headers`.
+    /// Headers of the caller to forward: a list of names, or an object with `mode` and `headers`.
     #[schema(required = false, value_type = Vec<String>)]
     forward_headers: Value,
-    /// How to tell the upstream who the user is.
+    /// How to pass the user's identity upstream.
     #[schema(required = false, value_type = Object)]
     user_identity_forwarding: Value,
     /// How to validate tokens of callers.
     #[schema(required = false, value_type = Object)]
     jwt_validation: Value,
-    /// Whether all users of this server share one upstream client, so that the gateway owes each of them a consent of its
-    /// own (MCP security best practices, "confused deputy").
+    /// Whether all users of this server share one upstream client, so that the gateway must ask each user for
+    /// consent itself (MCP security best practices, "confused deputy").
     #[schema(required = false)]
     shared_upstream_client: bool,
 }
@@ -251,37 +251,37 @@ pub(crate) struct GatewayDocumentView {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the registry prepares")]
 struct GatewayRegistration {
-    /// `registered`, `outdated`, `queued`, `registering`, `retrying`, `failed`, `unconfirmed`, `awaiting_approval` …
+    /// State: `registered`, `outdated`, `queued`, `registering`, `retrying`, `failed`, `unconfirmed`, `awaiting_approval` …
     #[schema(example = "registered")]
     state: String,
-    /// How the client came to be: `dcr`, `cimd`, `pre_registered`. Absent without a client.
+    /// How the client was obtained: `dcr`, `cimd`, `pre_registered`. Absent without a client.
     #[schema(example = "dcr")]
     method: Option<String>,
-    /// Stable code of why there is none, or no newer one.
+    /// Stable code of the reason why there is no client, or no newer one.
     reason: Option<String>,
-    /// The same as a sentence.
+    /// The reason as a sentence.
     detail: Option<String>,
 }
 
-/// The authorization server a client belongs to (RFC 8414 §2); every member it publishes is here.
+/// The authorization server of a client (RFC 8414 §2), with every member that it publishes.
 #[derive(Serialize, ToSchema)]
 struct GatewayAuthorizationServer {
-    /// To compare with `iss` in answers (RFC 9207), character for character.
+    /// The issuer, to compare with `iss` of authorization responses (RFC 9207), character by character.
     issuer: String,
-    /// The authorization endpoint, where users sign in.
+    /// URL of the authorization endpoint, where users sign in.
     #[schema(format = "uri")]
     authorization_endpoint: String,
-    /// Where codes become tokens.
+    /// URL of the token endpoint.
     #[schema(format = "uri")]
     token_endpoint: String,
-    /// Where tokens are revoked (RFC 7009).
+    /// URL of the revocation endpoint (RFC 7009).
     #[schema(format = "uri")]
     revocation_endpoint: Option<String>,
-    /// Ways to authenticate there.
+    /// Supported authentication methods of the token endpoint.
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    /// PKCE methods; `S256` among them.
+    /// Supported PKCE methods; includes `S256`.
     code_challenge_methods_supported: Option<Vec<String>>,
-    /// Where this was found.
+    /// URL that the metadata was fetched from.
     #[schema(format = "uri")]
     metadata_url: String,
     /// Further members.
@@ -289,30 +289,30 @@ struct GatewayAuthorizationServer {
     further: Map<String, Value>,
 }
 
-/// A client as registered, not as asked for (RFC 7591 §3.2.1); further members of the answer are here too.
+/// A client as registered, not as requested (RFC 7591 §3.2.1), with further members of the response.
 #[derive(Serialize, ToSchema)]
 struct GatewayClient {
-    /// Its identifier there.
+    /// The `client_id`.
     client_id: String,
-    /// Its secret, if it has one.
+    /// The `client_secret`, if there is one.
     client_secret: Option<String>,
-    /// When it was issued, in seconds since 1970.
+    /// When the `client_id` was issued, in seconds since 1970.
     client_id_issued_at: Option<i64>,
     /// When the secret expires, in seconds since 1970; 0: never. Present with a secret.
     client_secret_expires_at: Option<i64>,
-    /// `none`, `client_secret_basic`, `client_secret_post`: exactly this one is to be used.
+    /// The authentication method to use: `none`, `client_secret_basic`, `client_secret_post`.
     token_endpoint_auth_method: String,
-    /// The callbacks.
+    /// The redirect URIs.
     redirect_uris: Option<Vec<String>>,
-    /// The grants.
+    /// The grant types.
     grant_types: Option<Vec<String>>,
     /// The response types.
     response_types: Option<Vec<String>>,
-    /// The scopes it may ask for.
+    /// The scopes that the client may request.
     scope: Option<String>,
     /// The name that users see.
     client_name: Option<String>,
-    /// The authorization server it belongs to.
+    /// The issuer of the client.
     issuer: String,
     /// Further members.
     #[serde(flatten)]

@@ -15,12 +15,12 @@ use crate::http::failure::Failure;
 /// The result of a handler.
 pub(crate) type Answer = Result<HttpResponse, Failure>;
 
-/// 200 with `view`.
+/// Responds 200 with `view`.
 pub(crate) fn ok(view: &impl Serialize) -> HttpResponse {
     HttpResponse::Ok().json(view)
 }
 
-/// 200 with `view` and the version for a later `If-Match`.
+/// Responds 200 with `view`, and its version as `ETag` for a later `If-Match`.
 pub(crate) fn versioned(version: i64, view: &impl Serialize) -> HttpResponse {
     HttpResponse::Ok().insert_header((ETAG, format!("\"{version}\""))).json(view)
 }
@@ -31,10 +31,10 @@ pub(crate) struct Listed<T: ToSchema> {
     /// Always `list`.
     #[schema(example = "list")]
     object: &'static str,
-    /// How many there are on all pages.
+    /// Number of items on all pages.
     #[schema(example = 1)]
     total: u64,
-    /// Whether there are more after this page.
+    /// Whether there are items after this page.
     #[schema(example = false)]
     has_more: bool,
     /// The items of this page.
@@ -42,7 +42,7 @@ pub(crate) struct Listed<T: ToSchema> {
 }
 
 impl<T: ToSchema> Listed<T> {
-    /// `page` as it stands in an answer to `request`.
+    /// The response for `page` of a list `request`.
     pub(crate) fn new<U>(
         page: Page<U>,
         request: PageRequest,
@@ -63,7 +63,7 @@ impl<T: ToSchema> Listed<T> {
     }
 }
 
-/// What a change reaches, and what it costs.
+/// The effect of a change, and its cost.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AffectedView {
     /// Servers whose document changed.
@@ -72,13 +72,13 @@ pub(crate) struct AffectedView {
     /// Registrations that are reconciled again.
     #[schema(example = 2)]
     registrations: u64,
-    /// Of these: servers that get their first client.
+    /// Of these: servers that get a first client.
     #[schema(example = 0)]
     registered: u64,
-    /// Clients that are updated (RFC 7592) or taken over; their ids stay, and users do not notice.
+    /// Clients that are updated (RFC 7592) or taken over; their `client_id` stays, and users notice nothing.
     #[schema(example = 1)]
     updated: u64,
-    /// Clients whose authorization server is looked for at another address first; what follows depends on it.
+    /// Clients whose authorization server is discovered again at another URL first; the rest depends on the result.
     #[schema(example = 0)]
     rediscovered: u64,
     /// Clients that are replaced without approval; users who signed in through them must sign in again.
@@ -110,14 +110,14 @@ impl From<Affected> for AffectedView {
 /// The result of a creation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Created {
-    /// Its id.
+    /// Id of the created object.
     id: Uuid,
-    /// Its slug: given, or made from the name.
+    /// Slug of the created object: the one given, or one made from the name.
     #[schema(example = "linear")]
     slug: String,
     /// Warnings and notices about what was sent; nothing in it prevented saving.
     findings: Vec<Finding>,
-    /// What the change reached.
+    /// The effect of the change.
     affected: AffectedView,
 }
 
@@ -131,7 +131,7 @@ impl Created {
     }
 }
 
-/// The result of a change. A superset of the empty object that the hosted product answers with.
+/// The result of a change. A superset of the empty object that the hosted product returns.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Changed {
     /// Whether it was saved; always true.
@@ -139,7 +139,7 @@ pub(crate) struct Changed {
     success: bool,
     /// Warnings and notices about what was sent; nothing in it prevented saving.
     findings: Vec<Finding>,
-    /// What the change reached.
+    /// The effect of the change.
     affected: AffectedView,
 }
 
@@ -148,7 +148,7 @@ impl Changed {
         Self { success: true, findings: findings.bounded().0, affected: affected.into() }
     }
 
-    /// Of something saved, whose value is shown elsewhere.
+    /// The result for an object whose value is not in the response.
     pub(crate) fn of<T>(saved: Saved<T>) -> Self {
         Self::new(saved.findings, saved.affected)
     }
@@ -169,13 +169,13 @@ pub(crate) struct Removed {
     /// Whether it was deleted; always true.
     #[schema(example = true)]
     success: bool,
-    /// Integrations deleted along with it.
+    /// Number of integrations deleted along with it.
     #[schema(example = 0)]
     integrations: u64,
-    /// Servers deleted along with it.
+    /// Number of servers deleted along with it.
     #[schema(example = 2)]
     servers: u64,
-    /// Registrations whose clients are withdrawn upstream.
+    /// Number of registrations whose clients are withdrawn upstream.
     #[schema(example = 2)]
     registrations: u64,
 }
@@ -197,7 +197,7 @@ impl Removed {
     }
 }
 
-/// Nothing more to say.
+/// Success without further data.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Done {
     /// Always true.
@@ -211,7 +211,7 @@ impl Done {
     }
 }
 
-/// A stored text as the JSON it is, character for character as the user wrote it.
+/// A stored JSON text, returned character for character as the user wrote it.
 pub(crate) fn stored(text: Option<String>) -> Result<Option<Box<RawValue>>, Failure> {
     Ok(text.map(RawValue::from_string).transpose().map_err(registry::Error::from)?)
 }

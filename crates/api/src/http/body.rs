@@ -1,4 +1,4 @@
-//! Request bodies: JSON, checked as a whole before it is used.
+//! Request bodies: JSON, validated completely before it is used.
 //!
 //! The order is: authentication, permission, size, media type, JSON (400 with line and column), schema (422 with a finding
 //! for every wrong or unknown member). An absent body counts as `{}`.
@@ -22,15 +22,15 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// A body of one operation. Its schema says which members there are and of which type.
+/// The body type of one operation. Its schema lists the members and their types.
 pub(crate) trait RequestBody: DeserializeOwned + ToSchema + 'static {
-    /// What a caller needs for the operation.
+    /// The permission that the operation needs.
     const NEEDS: Permission;
-    /// Whether it changes something that exists, so that it must say at least one thing.
+    /// Whether the body changes an existing object, so that it must contain at least one member.
     const CHANGES: bool = false;
 }
 
-/// The text of the body that was read, kept for the positions of findings.
+/// The text of the body, kept for the line and column of findings.
 pub(crate) struct BodyText(pub(crate) String);
 
 /// An authenticated caller and the body it sent.
@@ -56,7 +56,7 @@ impl<T: RequestBody> FromRequest for ValidatedJson<T> {
                 check_media_type(request.headers())?;
             }
             let text = into_text(bytes)?;
-            // Kept for the positions of findings, also of those that the application makes.
+            // Kept for the line and column of findings, including those of the application.
             request.extensions_mut().insert(BodyText(text.clone()));
             let body = parse(&text)?;
             Ok(Self { caller, body, text })
@@ -65,13 +65,13 @@ impl<T: RequestBody> FromRequest for ValidatedJson<T> {
 }
 
 impl<T> ValidatedJson<T> {
-    /// The caller, the body and the text it was.
+    /// The caller, the parsed body and its text.
     pub(crate) fn into_parts(self) -> (Caller, T, String) {
         (self.caller, self.body, self.text)
     }
 }
 
-/// Reads the body, at most `limit` bytes of it.
+/// Reads the body, at most `limit` bytes.
 async fn read(headers: &HeaderMap, mut payload: Payload, limit: usize) -> Result<Vec<u8>, Failure> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
@@ -115,7 +115,7 @@ fn into_text(bytes: Vec<u8>) -> Result<String, Failure> {
     Ok(if text.trim().is_empty() { "{}".to_owned() } else { text })
 }
 
-/// Judges `text` and reads it.
+/// Validates and parses `text`.
 pub(crate) fn parse<T: RequestBody>(text: &str) -> Result<T, Failure> {
     let value: Value = serde_json::from_str(text).map_err(|error| Failure::finding(broken(text, &error)))?;
     let nul = nul::findings(text, &value);
@@ -129,10 +129,10 @@ pub(crate) fn parse<T: RequestBody>(text: &str) -> Result<T, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::finding(misread(&error)))
 }
 
-/// Broken JSON, with the place where it stops being JSON.
+/// The error for broken JSON, with the position where parsing stopped.
 fn broken(text: &str, error: &serde_json::Error) -> Finding {
     let (line, bytes) = (error.line(), error.column());
-    // serde_json counts columns in bytes; people count characters.
+    // serde_json counts columns in bytes; editors count characters.
     let before = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let column = before.char_indices().take_while(|(index, _)| *index < bytes).count().max(1);
     let full = error.to_string();
@@ -147,7 +147,7 @@ fn broken(text: &str, error: &serde_json::Error) -> Finding {
     finding
 }
 
-/// What the schema check does not find: a duplicate member.
+/// A problem that the schema check does not find: a duplicate member.
 fn misread(error: &serde_json::Error) -> Finding {
     if error.to_string().starts_with("duplicate field") {
         Finding::error("", "duplicate_member", "An object has a duplicate member. Send each member once.")

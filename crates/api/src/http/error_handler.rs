@@ -1,5 +1,5 @@
-//! The last thing before an answer leaves: failures become problem documents that know their request, and every answer
-//! gets its security headers.
+//! The last step before a response is sent: failures become problem documents with the members of their request,
+//! and every response gets its security headers.
 
 use crate::http::body::BodyText;
 use crate::http::failure::Failure;
@@ -45,7 +45,7 @@ fn from_framework(error: &actix_web::Error) -> Failure {
     }
 }
 
-/// The problem document for one failure of `request`.
+/// The problem document for a failure of `request`.
 pub(crate) fn respond(request: &HttpRequest, failure: &Failure) -> HttpResponse {
     let mut problem = failure.problem();
     let mut path = request.path().to_owned();
@@ -81,7 +81,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         .join(": ")
 }
 
-/// What the caller may still ask (draft-ietf-httpapi-ratelimit-headers).
+/// The remaining rate limit of the caller (draft-ietf-httpapi-ratelimit-headers).
 fn add_rate_limit_headers(headers: &mut HeaderMap, request: &HttpRequest) {
     let Some(RateLimitStatus { limit, window, left, wait }) =
         request.extensions().get::<RateLimitStatus>().copied()

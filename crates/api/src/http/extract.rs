@@ -15,9 +15,9 @@ use serde::de::DeserializeOwned;
 use std::net::IpAddr;
 use utoipa::IntoParams;
 
-/// The hosted product's header.
+/// The API key header of the hosted product.
 const API_KEY: &str = "x-portkey-api-key";
-/// No row has this version, so it fits none.
+/// A version that no row has, so that it never matches.
 const NO_VERSION: i64 = -1;
 
 /// An authenticated caller, with query and headers of its request.
@@ -66,7 +66,7 @@ impl Caller {
         Ok(Self { actor, request })
     }
 
-    /// Refuses early, before a body is read; the use case checks the permission again.
+    /// Refuses a caller without the permission before the body is read; the use case checks it again.
     pub(crate) fn require(&self, needed: Permission) -> Result<(), Failure> {
         if self.actor.can(needed) {
             return Ok(());
@@ -76,18 +76,18 @@ impl Caller {
         Err(Error::Forbidden { needed, message }.into())
     }
 
-    /// The query parameters.
+    /// Parses the query parameters.
     pub(crate) fn query<T: DeserializeOwned + IntoParams + 'static>(&self) -> Result<T, Failure> {
         query::parse(self.request.query_string())
     }
 
-    /// The version in `If-Match` (RFC 9110 §13.1.1); `None` when any will do.
+    /// The version in `If-Match` (RFC 9110 §13.1.1); `None` when any version is accepted.
     pub(crate) fn expected_version(&self) -> Result<Option<i64>, Failure> {
         expected_version(self.request.headers())
     }
 }
 
-/// The address of the client, behind trusted proxies.
+/// The IP address of the client, behind trusted proxies.
 pub(crate) fn sender(state: &ApiState, request: &HttpRequest) -> Option<IpAddr> {
     let noted = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
     let noted: Vec<&str> = noted.collect();
@@ -103,7 +103,7 @@ pub(crate) fn state(request: &HttpRequest) -> Result<web::Data<ApiState>, Failur
         .ok_or_else(|| Error::Internal("the API was mounted without its state".into()).into())
 }
 
-/// The key or token. The hosted product's header wins: its SDK also sends an `Authorization` meant for others.
+/// The key or token. The hosted product's header wins: its SDK also sends an `Authorization` header for another server.
 pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Error> {
     const UNREADABLE: &str = "The credential has characters that API keys and tokens cannot have. Send it exactly as it was shown.";
     if let Some(value) = headers.get(API_KEY) {
@@ -119,7 +119,7 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Error> {
     bearer(text.trim()).ok_or(Error::Unauthenticated("`Authorization` must use the scheme `Bearer`."))
 }
 
-/// What follows the scheme `Bearer`, whose case does not matter (RFC 9110 §11.1).
+/// The credential after the scheme `Bearer`, which is case-insensitive (RFC 9110 §11.1).
 fn bearer(text: &str) -> Option<&str> {
     let (scheme, token) = text.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -131,10 +131,10 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<i64>, Failure> {
     if text == "*" {
         return Ok(None);
     }
-    // A proxy that compresses makes the tag weak; the version in it is still the one that was read.
+    // A proxy that compresses makes the `ETag` weak; the version in it is still valid.
     let tag = text.strip_prefix("W/").unwrap_or(text);
     match tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) {
-        // A tag that is not one of ours fits no version.
+        // An `ETag` of another origin matches no version.
         Some(inner) if !inner.contains('"') => Ok(Some(inner.parse().unwrap_or(NO_VERSION))),
         _ => Err(Failure::request(
             &problem_kinds::INVALID_PARAMETER,
@@ -162,7 +162,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     #[test]
-    fn credentials_come_in_three_forms() {
+    fn credentials_have_three_forms() {
         let of = |headers: &[(&str, &str)]| {
             let mut request = TestRequest::default();
             for (name, value) in headers {

@@ -1,4 +1,4 @@
-//! Everything that can go wrong in a handler: the application's error, or a request that never reached it.
+//! Everything that can go wrong in a handler: an application error, or a request that never reached the application.
 
 use crate::http::problem::{self, Problem};
 use crate::http::problem_kinds::{INVALID_PARAMETER, Kind};
@@ -8,33 +8,33 @@ use actix_web::{HttpResponse, ResponseError};
 use registry_core::finding::{Finding, Findings};
 use std::fmt;
 
-/// Why a request failed. Becomes a problem document in `error_handler`, which knows the request.
+/// Why a request failed. `error_handler`, which knows the request, makes the problem document.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The application said no.
+    /// The application refused the request or failed.
     Application(registry::Error),
-    /// The request itself is not acceptable.
+    /// The request itself is invalid.
     Request {
         kind: &'static Kind,
         detail: String,
         findings: Findings,
-        /// For 405.
+        /// The `Allow` header, for 405.
         allow: Option<String>,
     },
 }
 
 impl Failure {
-    /// A request that is not acceptable, in one sentence.
+    /// An invalid request, in one sentence.
     pub(crate) fn request(kind: &'static Kind, detail: impl Into<String>) -> Self {
         Self::Request { kind, detail: detail.into(), findings: Findings::default(), allow: None }
     }
 
-    /// A body that is not acceptable, with one finding.
+    /// An invalid body, with one finding.
     pub(crate) fn finding(finding: Finding) -> Self {
         Self::Application(registry::Error::Invalid(finding.into()))
     }
 
-    /// The problem document for it, without what only the request knows.
+    /// The problem document, without the members that depend on the request.
     pub(crate) fn problem(&self) -> Problem {
         match self {
             Self::Request { kind, detail, findings, .. } => {
@@ -44,7 +44,7 @@ impl Failure {
         }
     }
 
-    /// A query parameter that is not acceptable.
+    /// An invalid query parameter.
     pub(crate) fn parameter(name: &str, sentence: &str) -> Self {
         Self::request(&INVALID_PARAMETER, format!("The query parameter `{name}` {sentence}"))
     }
@@ -70,7 +70,7 @@ impl ResponseError for Failure {
         StatusCode::from_u16(self.problem().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Without the request's particulars; `error_handler` replaces it.
+    /// Without the members that depend on the request; `error_handler` adds them.
     fn error_response(&self) -> HttpResponse {
         let mut response = problem::respond(&self.problem());
         security_headers::add(response.headers_mut());

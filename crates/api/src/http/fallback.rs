@@ -1,4 +1,4 @@
-//! What answers where no operation does: 404, or 405 for a path that exists with other methods.
+//! The response where there is no operation: 404, or 405 for a path that exists with other methods.
 //!
 //! The framework's route macros answer 404 for a wrong method, so the documented paths are matched again here.
 
@@ -13,7 +13,7 @@ use registry::Error;
 use registry_core::finding::{Findings, shorten};
 use utoipa::openapi::OpenApi;
 
-/// The paths of the OpenAPI document with their methods; `configure` makes them app data.
+/// The paths of the OpenAPI document with their methods; `configure` stores them as app data.
 pub(crate) struct DocumentedPaths(Vec<(ResourceDef, String)>);
 
 impl DocumentedPaths {
@@ -29,7 +29,7 @@ impl DocumentedPaths {
         Self(paths.collect())
     }
 
-    /// The name of the path parameter that is the segment with this index of `path`.
+    /// The name of the path parameter at this segment index of `path`.
     pub(crate) fn parameter_at(&self, path: &str, index: usize) -> Option<&str> {
         let (pattern, _) = self.find(path)?;
         let segment = pattern.pattern()?.split('/').skip(1).nth(index)?;
@@ -59,10 +59,10 @@ impl DocumentedPaths {
     }
 }
 
-/// Documented paths that no scope of the API takes in.
+/// Documented paths outside the scopes of the API.
 const PATHS_OUTSIDE_SCOPES: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/oauth/clients/{document}.json"];
 
-/// Answers there where no operation does. After the operations: what is mounted first answers first.
+/// Mounts the fallback for those paths. After the operations, because the first match answers.
 pub(crate) fn mount(config: &mut web::ServiceConfig) {
     for path in PATHS_OUTSIDE_SCOPES {
         config.service(

@@ -1,4 +1,4 @@
-//! Before any operation: the concurrency limit, the request timeout and the maximum length of a URL.
+//! Middleware before every operation: the concurrency limit, the request timeout and the maximum length of a URL.
 
 use crate::http::extract::sender;
 use crate::http::failure::Failure;
@@ -11,11 +11,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
 
-/// The longest path with its query, in bytes: longer than every list of ids that is taken.
+/// Maximum length of path and query in bytes: longer than every accepted list of ids.
 const MAX_URL_BYTES: usize = 8192;
-/// What waits as long as its caller wants.
+/// The long poll, which has its own timeout.
 const LONG_POLL: &str = "/v1/gateway/changes";
-/// Gateways are never refused for what others ask.
+/// Paths of gateways, which other callers' load never blocks.
 const GATEWAY_PATHS: &str = "/v1/gateway/";
 
 /// Middleware around every operation of `/v1`.

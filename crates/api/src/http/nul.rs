@@ -1,4 +1,4 @@
-//! The character NUL in an address: refused before anything looks at it (`registry_core::nul` says why).
+//! The character NUL in a URL: refused before any other processing (`registry_core::nul` says why).
 
 use crate::http::failure::Failure;
 use crate::http::fallback::DocumentedPaths;
@@ -6,7 +6,7 @@ use crate::http::problem_kinds;
 use actix_web::http::Uri;
 use registry_core::nul::{NulLocation, in_pairs, in_path};
 
-/// Refuses an address whose path or query contains NUL, and names the parameter.
+/// Refuses a URL whose path or query contains NUL, and names the parameter.
 pub(crate) fn refuse_in(uri: &Uri, paths: &DocumentedPaths) -> Result<(), Failure> {
     let place = in_path(uri.path()).or_else(|| in_pairs(uri.query().unwrap_or_default()));
     let what = match place {

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-/// One value for each type. There are as many types as operations, so what is kept is bounded.
+/// One value per type. There are as many types as operations, so the memory is bounded.
 pub(crate) struct PerType<V: 'static>(RwLock<Option<HashMap<TypeId, &'static V>>>);
 
 impl<V: Send + Sync> PerType<V> {
@@ -12,7 +12,7 @@ impl<V: Send + Sync> PerType<V> {
         Self(RwLock::new(None))
     }
 
-    /// The value for `T`, made by `make` the first time.
+    /// The value for `T`; `make` is called the first time.
     pub(crate) fn get<T: 'static>(&self, make: impl FnOnce() -> V) -> &'static V {
         let key = TypeId::of::<T>();
         let read = self.0.read().unwrap_or_else(PoisonError::into_inner);

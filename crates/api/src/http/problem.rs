@@ -1,4 +1,4 @@
-//! Problem documents (RFC 9457): the one table of what can be wrong, and the one mapping from the application's error.
+//! Problem documents (RFC 9457): the mapping from application errors to the table of problem kinds.
 //!
 //! `type` is `/docs/problems#<code>`, a page this crate serves from the same table. Each document also carries the
 //! members `success` and `data` of the hosted product's error envelope, so that its clients understand it.
@@ -14,51 +14,51 @@ use utoipa::ToSchema;
 /// The media type of problem documents (RFC 9457 §4).
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// At most this many bytes of a path are repeated in an answer.
+/// Maximum bytes of a path that are repeated in a response.
 pub(crate) const MAX_SHOWN_PATH: usize = 300;
 
-/// The detail of every internal error: nothing of the reason may reach the caller.
+/// The detail of every internal error: the cause must not reach the caller.
 const INTERNAL_DETAIL: &str = "An internal error occurred. The log has the reason under this request id.";
 
 /// What is wrong with a request, as a problem document (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// Where this kind of problem is explained, relative to this deployment.
+    /// URL of the explanation of this kind, relative to this deployment.
     #[schema(example = "/docs/problems#slug_taken", format = "uri-reference")]
     pub(crate) r#type: String,
-    /// The kind of problem in a few words.
+    /// Title of the kind.
     #[schema(example = "Slug taken")]
     pub(crate) title: &'static str,
     /// The HTTP status.
     #[schema(example = 409)]
     pub(crate) status: u16,
-    /// What is wrong here, and what to do.
+    /// What is wrong in this request, and what to do.
     #[schema(example = "The slug `linear` is taken. Choose another one.")]
     pub(crate) detail: String,
-    /// The path that was asked for.
+    /// The path of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/v1/mcp-integrations")]
     pub(crate) instance: Option<String>,
     /// Stable code of the kind.
     #[schema(example = "slug_taken")]
     pub(crate) code: String,
-    /// The id of the request, as in the log and in the header `x-request-id`.
+    /// Id of the request, as in the log and in the header `x-request-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "0192f5c2-4a10-7c3e-9b1d-3f2a6c000009")]
     pub(crate) request_id: Option<String>,
-    /// What is wrong member by member; pointers are relative to the request body.
+    /// The findings by member; pointers are relative to the request body.
     pub(crate) errors: Vec<Finding>,
-    /// Always false (the hosted product's envelope).
+    /// Always false (envelope of the hosted product).
     #[schema(example = false)]
     pub(crate) success: bool,
-    /// The hosted product's envelope.
+    /// Envelope of the hosted product.
     pub(crate) data: ProblemData,
-    /// For `Retry-After`, in seconds.
+    /// Value of `Retry-After` in seconds.
     #[serde(skip)]
     pub(crate) retry_after: Option<u64>,
 }
 
-/// The error in the hosted product's form.
+/// The error in the format of the hosted product.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ProblemData {
     /// The same as `detail`.
@@ -71,12 +71,12 @@ pub(crate) struct ProblemData {
 }
 
 impl Problem {
-    /// Of a kind.
+    /// A problem of a kind.
     pub(crate) fn new(kind: &Kind, detail: String, errors: Vec<Finding>) -> Self {
         Self::coded(kind, kind.code, detail, errors)
     }
 
-    /// Of a kind, with its own code.
+    /// A problem of a kind, with its own code.
     fn coded(kind: &Kind, code: &str, detail: String, errors: Vec<Finding>) -> Self {
         Self {
             r#type: format!("/docs/problems#{}", kind.code),
@@ -94,7 +94,7 @@ impl Problem {
     }
 }
 
-/// The hosted product's code for a status (INV-42); those it has no code for are request validation.
+/// The hosted product's code for a status (INV-42); a status without a code is request validation.
 fn hosted_code(status: u16) -> &'static str {
     match status {
         401 => "AB05",
@@ -107,7 +107,7 @@ fn hosted_code(status: u16) -> &'static str {
     }
 }
 
-/// The problem document for an error of the application.
+/// The problem document for an application error.
 pub(crate) fn from_error(error: &Error) -> Problem {
     match error {
         Error::Unauthenticated(_) => Problem::new(&UNAUTHENTICATED, error.to_string(), Vec::new()),
@@ -153,7 +153,7 @@ fn conflict(code: &str) -> &'static Kind {
         .unwrap_or(&CONFLICT)
 }
 
-/// Findings as a problem: the first error is the detail, since that is all some clients show.
+/// Findings as a problem: the first error is the detail, because some clients show only that.
 fn invalid(findings: &Findings) -> Problem {
     let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let detail = match (errors.next(), errors.count()) {
@@ -167,7 +167,7 @@ fn invalid(findings: &Findings) -> Problem {
     Problem::new(kind, detail, findings.clone().bounded().0)
 }
 
-/// The problem as an answer.
+/// The problem as a response.
 pub(crate) fn respond(problem: &Problem) -> HttpResponse {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
@@ -178,7 +178,7 @@ pub(crate) fn respond(problem: &Problem) -> HttpResponse {
     if let Some(seconds) = pause {
         response.insert_header((header::RETRY_AFTER, seconds));
     }
-    // `json` keeps a content type that is already there.
+    // `json` keeps a content type that is already set.
     response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).json(problem)
 }
 
@@ -199,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_of_an_internal_error_stays_inside() {
+    fn internal_error_hides_its_cause() {
         let problem = from_error(&Error::Internal("password=hunter2".into()));
         assert_eq!(problem.status, 500);
         assert!(!json!(problem).to_string().contains("hunter2"));
     }
 
     #[test]
-    fn hosted_clients_find_their_envelope() {
+    fn problem_contains_the_hosted_envelope() {
         let problem = json!(from_error(&Error::NotFound { what: "server", reference: "x".to_owned() }));
         assert_eq!(problem["success"], false);
         assert_eq!(problem["data"]["errorCode"], "AB08");
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unlisted_conflict_keeps_its_code() {
+    fn unlisted_conflict_keeps_its_code() {
         let error = Error::Conflict {
             code: registry::ConflictCode::KeyEnded,
             message: "No.".to_owned(),

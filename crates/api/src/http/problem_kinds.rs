@@ -8,9 +8,9 @@ pub(crate) struct Kind {
     pub(crate) code: &'static str,
     /// HTTP status.
     pub(crate) status: u16,
-    /// What it is, in a few words.
+    /// Title in a few words.
     pub(crate) title: &'static str,
-    /// What it means and what to do.
+    /// Meaning, and what to do.
     pub(crate) meaning: &'static str,
 }
 
@@ -18,7 +18,7 @@ macro_rules! kinds {
     ($($name:ident = $status:literal $code:literal, $title:literal, $meaning:literal;)*) => {
         $(#[doc = $meaning] pub(crate) static $name: Kind =
             Kind { code: $code, status: $status, title: $title, meaning: $meaning };)*
-        /// All of them.
+        /// All kinds.
         pub(crate) static KINDS: &[&Kind] = &[$(&$name,)*];
     };
 }

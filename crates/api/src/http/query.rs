@@ -1,4 +1,4 @@
-//! Query parameters: known ones are checked one by one, unknown ones are ignored, as the hosted product does.
+//! Query parameters: known ones are validated individually, unknown ones are ignored, as the hosted product does.
 
 use crate::http::failure::Failure;
 use crate::http::per_type::PerType;
@@ -11,14 +11,14 @@ use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use utoipa::IntoParams;
 
-/// The longest value of a parameter whose schema says nothing of its length, in characters. The OpenAPI document says it.
+/// Maximum length, in characters, of a parameter without a length in its schema. The OpenAPI document contains it.
 const MAX_VALUE: usize = 2048;
 
-/// How much a parameter takes, as its schema says.
+/// The limit of a parameter, from its schema.
 enum Limit {
-    /// So many characters.
+    /// Maximum number of characters.
     Characters(usize),
-    /// So many values, separated by commas.
+    /// Maximum number of comma-separated values.
     Values(usize),
 }
 
@@ -42,7 +42,7 @@ fn limits<T: IntoParams + 'static>() -> &'static HashMap<String, Limit> {
     })
 }
 
-/// The parameters of `text`. All members of `T` must be optional.
+/// Parses the parameters of `text`. All members of `T` must be optional.
 pub(crate) fn parse<T: DeserializeOwned + IntoParams + 'static>(text: &str) -> Result<T, Failure> {
     let pairs = Query::<Vec<(String, String)>>::from_query(text).map(Query::into_inner).unwrap_or_default();
     let limits = limits::<T>();
@@ -66,7 +66,7 @@ pub(crate) fn parse<T: DeserializeOwned + IntoParams + 'static>(text: &str) -> R
         let sentence = "has a value that is not accepted. The API reference lists what is.";
         return Err(Failure::parameter(&echo(name), sentence));
     }
-    // Each parameter alone is accepted, so one is a duplicate.
+    // Each parameter alone is valid, so one of them is a duplicate.
     let mut seen = HashSet::new();
     let twice = pairs.iter().find(|(name, _)| limits.contains_key(name) && !seen.insert(name));
     Err(match twice {
@@ -78,7 +78,7 @@ pub(crate) fn parse<T: DeserializeOwned + IntoParams + 'static>(text: &str) -> R
     })
 }
 
-/// Says in the schema of a parameter how long its value may be, where it does not yet.
+/// Adds the maximum length to the schema of a parameter that has none.
 pub(crate) fn document_limit(schema: &mut Value) {
     let is_text = schema["type"] == "string" || schema["type"][0] == "string";
     if is_text && schema["enum"].is_null() && schema["format"].is_null() && schema["maxLength"].is_null() {
@@ -86,7 +86,7 @@ pub(crate) fn document_limit(schema: &mut Value) {
     }
 }
 
-/// The part of a list that `current_page` and `page_size` ask for.
+/// The page that `current_page` and `page_size` select.
 pub(crate) fn page(current_page: Option<u64>, page_size: Option<u64>) -> Result<PageRequest, Failure> {
     let page = current_page.unwrap_or(0);
     let size = page_size.unwrap_or(100);
@@ -102,7 +102,7 @@ pub(crate) fn page(current_page: Option<u64>, page_size: Option<u64>) -> Result<
     Ok(PageRequest::new(page, size))
 }
 
-/// The revision that the parameter `name` names.
+/// The revision in the parameter `name`.
 pub(crate) fn revision(name: &str, revision: Option<i64>) -> Result<Option<i64>, Failure> {
     if revision.is_some_and(|revision| revision < 0) {
         return Err(Failure::parameter(name, "takes a revision, 0 or more."));
@@ -110,17 +110,17 @@ pub(crate) fn revision(name: &str, revision: Option<i64>) -> Result<Option<i64>,
     Ok(revision)
 }
 
-/// A text, unless it is empty.
+/// The text, unless it is empty.
 pub(crate) fn filled(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// An id or a slug, unless it is empty.
+/// The id or slug, unless it is empty.
 pub(crate) fn reference(text: Option<String>) -> Option<Reference> {
     filled(text).map(|text| Reference::parse(&text))
 }
 
-/// The words of a comma-separated list.
+/// The items of a comma-separated list.
 pub(crate) fn words(text: Option<String>) -> Vec<String> {
     let text = text.unwrap_or_default();
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guilty_parameter_is_named() {
+    fn wrong_parameter_is_named() {
         let good: Example = parse("page_size=5&search=a%20b&organisation_id=x").unwrap();
         assert_eq!((good.page_size, good.search.as_deref()), (Some(5), Some("a b")));
         let bad = parse::<Example>("search=a&page_size=abc").unwrap_err();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_takes_as_much_as_its_schema_says() {
+    fn parameter_limit_equals_its_schema() {
         let long = "x".repeat(301);
         for (name, value, limit) in
             [("search", long.as_str(), "300"), ("id", "a,b,c,d", "3"), ("other", &"x".repeat(2049), "2048")]
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_have_bounds() {
+    fn page_numbers_and_sizes_are_bounded() {
         assert_eq!(page(None, None).unwrap(), PageRequest::new(0, 100));
         assert_eq!(page(Some(2), Some(1000)).unwrap(), PageRequest::new(2, 1000));
         assert!(page(None, Some(0)).is_err() && page(None, Some(1001)).is_err());

@@ -1,20 +1,20 @@
-//! The headers of every answer: security headers, and the id of the request.
+//! The headers of every response: security headers, and the id of the request.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 use tracing_actix_web::RequestId;
 
-/// The headers that name the request in the log: ours, and the hosted product's, whose SDK would repeat a POST that
-/// failed with 5xx and did not carry it.
+/// The headers with the request id: ours, and that of the hosted product, whose SDK repeats a POST that failed with
+/// 5xx and did not carry it.
 const REQUEST_ID: [HeaderName; 2] =
     [HeaderName::from_static("x-request-id"), HeaderName::from_static("x-portkey-request-id")];
 
-/// The request's id, if the app is wrapped in `TracingLogger`.
+/// The id of the request, if the app is wrapped in `TracingLogger`.
 pub(crate) fn request_id(request: &HttpRequest) -> Option<String> {
     request.extensions().get::<RequestId>().map(ToString::to_string)
 }
 
-/// Adds the headers that are the same for every request; those that an operation set itself stay.
+/// Adds the headers that are the same for every request; headers that an operation set stay.
 pub(crate) fn add(headers: &mut HeaderMap) {
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

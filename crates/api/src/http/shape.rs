@@ -1,6 +1,6 @@
-//! The check of a body against the schema that documents it: types, enum values, lengths, ranges, missing and unknown
-//! members, each with its JSON Pointer, all in one pass. The OpenAPI document and the check use the same numbers, so they
-//! cannot differ.
+//! The validation of a body against its documented schema: types, enum values, lengths, ranges, missing and unknown
+//! members, each with its JSON Pointer, all in one pass. The OpenAPI document and the validation use the same
+//! numbers, so that they agree.
 
 use crate::http::per_type::PerType;
 use registry_core::finding::{Finding, Findings, Report, Severity, echo, pointer_push};
@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use utoipa::{PartialSchema, ToSchema};
 
-/// How alike two names must be to suggest one for the other.
+/// Minimum similarity of two names to suggest one for the other.
 const MIN_SIMILARITY: f64 = 0.8;
 /// Maximum length, in bytes, of a name that is compared with known names: comparing takes time.
 const MAX_COMPARED: usize = 64;
-/// The longest name of a member that a pointer repeats, in bytes.
+/// Maximum length, in bytes, of a member name that a pointer repeats.
 const MAX_NAME: usize = 256;
-/// The longest text, in characters, of a member whose schema says nothing of its length: ids, slugs, words.
+/// Maximum length, in characters, of a text without a length in its schema: ids, slugs, words.
 const MAX_TEXT: usize = 2048;
 
-/// The schema of a body, made once.
+/// The schema of a body, computed once.
 struct Compiled {
     whole: Value,
     named: HashMap<String, Value>,
@@ -41,10 +41,10 @@ fn compiled<T: ToSchema + 'static>() -> &'static Compiled {
     })
 }
 
-/// Judges `value` by the schema of `T`; with `changes` it must say at least one thing.
+/// Validates `value` against the schema of `T`; with `changes` it must contain at least one member.
 pub(crate) fn check<T: ToSchema + 'static>(value: &Value, changes: bool) -> Findings {
     let schema = compiled::<T>();
-    let mut shape = Shape { schema, report: Report::default(), listed: false };
+    let mut shape = SchemaCheck { schema, report: Report::default(), listed: false };
     shape.check_value(value, &schema.whole, "", "");
     if changes && !shape.report.has_errors() && value.as_object().is_some_and(Map::is_empty) {
         shape.report.push(nothing_to_change(&schema.whole));
@@ -52,15 +52,15 @@ pub(crate) fn check<T: ToSchema + 'static>(value: &Value, changes: bool) -> Find
     shape.report.into_findings()
 }
 
-struct Shape {
+struct SchemaCheck {
     schema: &'static Compiled,
     report: Report,
-    /// Whether an unknown member was told which members there are: once is enough.
+    /// Whether the known members were listed already: once is enough.
     listed: bool,
 }
 
-impl Shape {
-    /// `name` is how the value is called in sentences; empty for the whole body.
+impl SchemaCheck {
+    /// `name` is the name of the value in messages; empty for the whole body.
     fn check_value(&mut self, value: &Value, schema: &'static Value, pointer: &str, name: &str) {
         let schema = self.resolved(schema, value);
         let types = types(schema);
@@ -97,7 +97,7 @@ impl Shape {
         }
         let number = |bound: &str| schema[bound].as_u64().and_then(|number| usize::try_from(number).ok());
         let (min, max) = (number("minLength"), number("maxLength").unwrap_or(MAX_TEXT));
-        // A text with a pattern, and a configuration, have rules of their own: the application checks them and says more.
+        // The application validates texts with a pattern and configurations, with more precise messages.
         if schema["pattern"].is_string() || max == MAX_CONFIGURATION_BYTES {
             return;
         }
@@ -120,7 +120,7 @@ impl Shape {
         self.report.push(finding);
     }
 
-    /// The codes are those that lengths have.
+    /// The codes are those of lengths.
     fn check_number(&mut self, value: &Value, schema: &Value, pointer: &str, name: &str) {
         let Some(number) = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)) else {
             return;
@@ -141,7 +141,7 @@ impl Shape {
     }
 
     fn check_members(&mut self, members: &Map<String, Value>, schema: &'static Value, pointer: &str) {
-        // An object without listed members is free: others judge it.
+        // An object without listed members accepts any member; the application validates it.
         let Some(known) = schema["properties"].as_object() else { return };
         for (name, value) in members {
             match known.get(name) {
@@ -175,7 +175,7 @@ impl Shape {
         self.report.push(suggest(finding, name, known.keys().map(String::as_str)));
     }
 
-    /// The schema behind a reference; of alternatives the one that is not null, unless the value is.
+    /// Resolves a reference; of alternatives it takes the one that is not null, unless the value is null.
     fn resolved(&self, schema: &'static Value, value: &Value) -> &'static Value {
         if let Some(alternatives) = schema["oneOf"].as_array() {
             let alternative = alternatives.iter().find(|one| (one["type"] == "null") == value.is_null());
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_ranges_are_those_of_the_schema() {
+    fn lengths_and_ranges_equal_the_schema() {
         let codes = |body: Value| -> Vec<(String, String)> {
             let findings = check::<Example>(&body, false);
             findings.iter().map(|one| (one.pointer.clone(), one.code.to_string())).collect()
@@ -298,7 +298,7 @@ mod tests {
             (json!({ "name": "ab", "wait": 31 }), Some(("/wait", "invalid_length"))),
             (json!({ "name": "ab", "wait": u64::MAX }), Some(("/wait", "invalid_length"))),
             (json!({ "name": "ab", "generation": 0 }), Some(("/generation", "too_short"))),
-            // The application checks a member with a pattern.
+            // The application validates a member with a pattern.
             (json!({ "name": "ab", "slug": "a" }), None),
         ] {
             let found: Vec<_> =

@@ -1,5 +1,5 @@
-//! The API reference: the document, Swagger UI (from the binary, no network), the page that explains problems, and the
-//! JSON Schema of what gateways get.
+//! The API reference: the document, Swagger UI (embedded, without network access), the page that explains problems,
+//! and the JSON Schema of the gateway document.
 
 use crate::gateway::document_schema;
 use crate::http::problem_kinds::KINDS;
@@ -15,14 +15,14 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// What Swagger UI needs: its own files, styles it sets on elements, pictures inside style sheets.
+/// The Content-Security-Policy of Swagger UI: its own files, inline styles, and `data:` images in style sheets.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
 static SCHEMA: LazyLock<String> = LazyLock::new(document_schema);
 static PROBLEMS: LazyLock<String> = LazyLock::new(problems_page);
 
-/// Puts `/openapi.json` and `/docs/` on the app.
+/// Mounts `/openapi.json` and `/docs/` on the app.
 pub(crate) fn mount(config: &mut web::ServiceConfig) {
     config
         .service(
@@ -58,7 +58,7 @@ pub(crate) fn mount(config: &mut web::ServiceConfig) {
         );
 }
 
-/// Headers for pages that run the scripts of the binary.
+/// Headers for pages that run embedded scripts.
 async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -72,7 +72,7 @@ async fn guard(
     Ok(response)
 }
 
-/// Every kind of problem and every code of a finding, from the tables that make them.
+/// Every kind of problem and every code of a finding, from the tables that define them.
 fn problems_page() -> String {
     let mut page = String::from(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
@@ -96,7 +96,7 @@ fn problems_page() -> String {
     page
 }
 
-/// Text for a page, what stands between backquotes as code.
+/// Text for a page; text between backticks becomes `code`.
 fn prose(text: &str) -> String {
     escape(text)
         .split('`')
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_problem_type_leads_somewhere() {
+    fn every_problem_type_has_an_anchor() {
         let page = problems_page();
         for kind in KINDS {
             assert!(page.contains(&format!("id=\"{}\"", kind.code)), "{}", kind.code);

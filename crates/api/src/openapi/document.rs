@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, collected from the operations themselves.
+//! The OpenAPI 3.1 document, generated from the operations.
 
 use crate::http::fallback::DocumentedPaths;
 use crate::http::query;
@@ -33,18 +33,18 @@ use utoipa_actix_web::AppExt;
         (name = "keys", description = "API keys of users, automation and gateways."),
         (name = "users", description = "Users: who may sign in, their roles, their sessions."),
         (name = "audit", description = "The audit log: who changed what, when, and from which source."),
-        (name = "gateway", description = "What gateways fetch. Only for the role `gateway`."),
+        (name = "gateway", description = "The gateway API. Only for the role `gateway`."),
         (name = "not built yet", description = "Operations of the hosted product that this version answers with 501."),
         (name = "operation", description = "Probes and metrics."),
     )
 )]
 struct Base;
 
-/// Operations whose body may be left out: there is nothing in it that must be said.
+/// Operations whose body is optional, because every member is.
 const BODY_OPTIONAL: [&str; 4] =
     ["ensure_gateway_server", "preflight_integration", "reregister_integration", "resolve_orphan"];
 
-/// The OpenAPI document of everything that [`crate::configure`] mounts. Needs neither database nor server.
+/// The OpenAPI document of everything that [`crate::configure`] mounts. Needs neither a database nor a running server.
 pub fn document() -> OpenApi {
     let mut base = Base::openapi();
     base.info.license = Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build());
@@ -91,14 +91,14 @@ pub fn document() -> OpenApi {
     document
 }
 
-/// The paths of the document as app data.
+/// The paths of the document, as app data.
 pub(crate) fn paths() -> Data<DocumentedPaths> {
     static PATHS: LazyLock<Data<DocumentedPaths>> =
         LazyLock::new(|| Data::new(DocumentedPaths::of(&document())));
     PATHS.clone()
 }
 
-/// The items of a list are written out where the list is; a reference says the same.
+/// Replaces the inlined schema of list items by a reference.
 fn refer_to_items(list: &mut RefOr<Schema>, item: &str) {
     if let RefOr::T(Schema::Object(list)) = list {
         let items = ArrayBuilder::new()
@@ -109,7 +109,7 @@ fn refer_to_items(list: &mut RefOr<Schema>, item: &str) {
     }
 }
 
-/// Says how long the value of a query parameter may be.
+/// Adds the maximum length to a query parameter.
 fn limit_text(parameter: &mut RefOr<Parameter>) {
     if let RefOr::T(parameter) = parameter
         && parameter.parameter_in == ParameterIn::Query
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_are_flat_and_all_there() {
+    fn schemas_are_flat_and_complete() {
         let document = serde_json::to_value(document()).unwrap();
         assert_eq!(document["openapi"], "3.1.0");
         let text = document.to_string();

@@ -30,25 +30,25 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(revert_access);
 }
 
-/// Whether workspaces without an access row of their own may use an integration.
+/// Whether workspaces without an access row may use an integration.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[schema(as = GlobalWorkspaceAccess)]
 pub(crate) struct GlobalAccess {
-    /// Whether they may.
+    /// Whether they may use it.
     #[schema(example = false)]
     pub(crate) enabled: bool,
 }
 
-/// Changes to the access of workspaces. Workspaces that are not named stay as they are.
+/// Changes to the access of workspaces. Workspaces that are not named stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = UpdateMcpIntegrationWorkspaces)]
 pub(crate) struct UpdateAccess {
-    /// The named workspaces, each once.
+    /// The workspaces to change, each at most once.
     #[schema(max_items = 1000)]
     workspaces: Option<Vec<AccessItem>>,
-    /// Whether workspaces without an access row of their own may use the integration.
+    /// Whether workspaces without an access row may use the integration.
     global_workspace_access: Option<GlobalAccess>,
-    /// With `global_workspace_access`: also give every existing access row that value.
+    /// With `global_workspace_access`: also set every existing access row to that value.
     #[schema(example = false)]
     override_existing_workspace_access: Option<bool>,
 }
@@ -65,7 +65,7 @@ pub(crate) struct AccessItem {
     /// Id or slug of the workspace.
     #[schema(example = "acme")]
     id: String,
-    /// Whether it may use the integration.
+    /// Whether the workspace may use the integration.
     #[schema(example = true)]
     enabled: Option<bool>,
     /// The workspace layer of the Advanced Configuration, replacing the old one; null clears it.
@@ -74,63 +74,63 @@ pub(crate) struct AccessItem {
     configurations: Patch<Box<RawValue>>,
 }
 
-/// How to list the access of workspaces.
+/// The format of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ReadAccess {
-    /// With any value the list stands in `data` with its `total`, else in `workspaces`.
+    /// With any value the list is in `data` with its `total`, else in `workspaces`.
     #[param(example = "v2")]
     version: Option<String>,
 }
 
-/// Who may use an integration.
+/// The workspaces that may use an integration.
 #[derive(Serialize, ToSchema)]
 #[schema(as = McpIntegrationWorkspaces)]
 pub(crate) struct AccessListView {
-    /// Always `integration`.
+    /// Id of the integration.
     #[schema(example = "integration")]
     object: &'static str,
-    /// Whether workspaces without an access row of their own may use it.
+    /// Whether workspaces without an access row may use the integration.
     global_workspace_access: GlobalAccess,
-    /// Every workspace that may use it or has an access row, by slug.
+    /// Every workspace that may use the integration or has an access row, sorted by slug.
     #[serde(skip_serializing_if = "Option::is_none")]
     workspaces: Option<Vec<AccessView>>,
-    /// The same, when `version` is asked for.
+    /// The same list, when `version` is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Vec<AccessView>>,
-    /// How many there are, when `version` is asked for.
+    /// Number of workspaces, when `version` is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<usize>,
 }
 
-/// What one workspace may do with an integration.
+/// The access of one workspace to an integration.
 #[derive(Serialize, ToSchema)]
 #[schema(as = McpIntegrationWorkspace)]
 pub(crate) struct AccessView {
-    /// The workspace's id; its slug for callers bound to a workspace (as the hosted product does).
+    /// Id of the workspace; its slug for callers bound to a workspace (as the hosted product does).
     id: String,
-    /// The workspace's id, for every caller.
+    /// Id of the workspace, for every caller.
     workspace_id: Uuid,
-    /// The workspace's slug.
+    /// Slug of the workspace.
     slug: String,
-    /// The workspace's name.
+    /// Name of the workspace.
     name: String,
-    /// Whether it may use the integration.
+    /// Whether the workspace may use the integration.
     enabled: bool,
     /// Always `active`.
     status: &'static str,
-    /// The workspace layer as it was written, secrets replaced by markers.
+    /// The workspace layer as it was written, with secrets replaced by markers.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// Servers of the integration in this workspace.
+    /// Number of servers of the integration in this workspace.
     servers_count: u64,
-    /// Counts the changes of the access row; 0 while there is none.
+    /// Version of the access row; grows with each change; 0 when there is no row.
     version: i64,
-    /// When it was made.
+    /// When the access row was created (RFC 3339).
     created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// When the access row last changed (RFC 3339).
     updated_at: DateTime<Utc>,
-    /// The same, by the hosted product's name.
+    /// The same timestamp, by the hosted product's name.
     last_updated_at: DateTime<Utc>,
 }
 
@@ -218,7 +218,7 @@ pub(crate) async fn read_integration_workspaces(
 
 /// Change which workspaces may use an integration
 ///
-/// An upsert: workspaces that are not named stay as they are. Switching access on makes no server.
+/// An upsert: workspaces that are not named stay unchanged. Enabling access creates no server.
 #[utoipa::path(
     tag = "integrations",
     params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"), SaveOptions),
@@ -226,7 +226,7 @@ pub(crate) async fn read_integration_workspaces(
         content = UpdateAccess, description = "At least one member.",
         example = json!({ "workspaces": [{ "id": "acme", "enabled": true, "configurations": { "oauth_client_metadata": { "client_name": "Acme EU" } } }] })
     ),
-    responses((status = 200, description = "It was saved.", body = Changed, example = json!(Changed::example())), ChangeProblems)
+    responses((status = 200, description = "The configuration was saved.", body = Changed, example = json!(Changed::example())), ChangeProblems)
 )]
 #[put("/mcp-integrations/{integration}/workspaces")]
 pub(crate) async fn update_integration_workspaces(
@@ -280,19 +280,19 @@ pub(crate) async fn list_access_revisions(
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
-/// Make an earlier version of a workspace's layer the present one
+/// Restore an earlier version of a workspace's layer
 ///
-/// As a new version. Secrets replaced since then stay as they are now; `findings` says which.
+/// Saved as a new version. Secrets replaced since then keep their current values; `findings` names them.
 #[utoipa::path(
     tag = "integrations",
     params(
         ("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"),
         ("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme"),
         ("number" = i64, Path, description = "Number of the version.", example = 3),
-        ("If-Match" = Option<String>, Header, description = "The access row's `version` in quotes; another present version gives 412.", example = "\"2\""),
+        ("If-Match" = Option<String>, Header, description = "The access row's `version` in quotes; a different current version gives 412.", example = "\"2\""),
         SaveOptions,
     ),
-    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "The access row's new version.")), example = json!(Changed::example())), RevertProblems)
+    responses((status = 200, description = "The configuration was saved.", body = Changed, headers(("ETag" = String, description = "The access row's new version.")), example = json!(Changed::example())), RevertProblems)
 )]
 #[post("/mcp-integrations/{integration}/workspaces/{workspace}/revisions/{number}/revert")]
 pub(crate) async fn revert_access(

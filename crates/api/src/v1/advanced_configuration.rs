@@ -1,4 +1,4 @@
-//! The Advanced Configuration as such: checking one without saving it, and its JSON Schema.
+//! The Advanced Configuration: validate one without saving it, and its JSON Schema.
 
 use crate::examples;
 use crate::http::answer::{self, AffectedView, Answer};
@@ -24,28 +24,28 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(check_advanced_configuration).service(read_advanced_configuration_schema);
 }
 
-/// A configuration to check, and where it would be saved.
+/// A configuration to validate, and the level it belongs to.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CheckConfiguration {
-    /// The Advanced Configuration. Send this or `text`.
+    /// The Advanced Configuration. Send either this or `text`.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// The Advanced Configuration as typed, which need not be JSON yet.
+    /// The Advanced Configuration as typed; it need not be valid JSON.
     #[schema(max_length = 262_144, example = "{\"oauth_client_metadata\": {}}")]
     text: Option<String>,
-    /// Judge it as the organisation's.
+    /// Validate it as the organisation's.
     #[schema(example = false)]
     organisation: Option<bool>,
-    /// Judge it as this integration's (id or slug); with `workspace_id` as that workspace's layer of it.
+    /// Validate it as this integration's (id or slug); with `workspace_id` as that workspace's layer of it.
     #[schema(example = "linear")]
     mcp_integration_id: Option<String>,
-    /// Judge it as this server's (id or slug); `workspace_id` says in which workspace.
+    /// Validate it as this server's (id or slug); `workspace_id` names its workspace.
     #[schema(example = "linear")]
     mcp_server_id: Option<String>,
     /// Id or slug of the workspace.
     #[schema(example = "acme")]
     workspace_id: Option<String>,
-    /// The server (id or slug) to show what would be sent for; the first affected one when absent.
+    /// The server (id or slug) of the preview; the first affected one when absent.
     #[schema(example = "linear")]
     preview_server_id: Option<String>,
     /// The workspace (id or slug) of that server.
@@ -99,20 +99,20 @@ impl CheckConfiguration {
     }
 }
 
-/// What was found, and what would be sent.
+/// The findings, and the preview of what would be sent.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ConfigurationCheck {
     /// Always `configuration-check`.
     #[schema(example = "configuration-check")]
     object: &'static str,
-    /// Whether it could be saved: nothing found is an error.
+    /// Whether it could be saved: no finding is an error.
     #[schema(example = true)]
     valid: bool,
-    /// Everything found; pointers, lines and columns are relative to the Advanced Configuration itself.
+    /// All findings; pointers, lines and columns are relative to the Advanced Configuration itself.
     findings: Vec<Finding>,
     /// What would be sent for one server; null while there are errors.
     preview: Option<ClientMetadataView>,
-    /// What saving it would reach.
+    /// The effect of saving.
     affected: AffectedView,
 }
 
@@ -130,14 +130,14 @@ impl ConfigurationCheck {
 
 /// Check an Advanced Configuration
 ///
-/// Nothing is saved. Answers 200 also when errors are found: they are in `findings`.
+/// Nothing is saved. The status is 200 also when errors are found: they are in `findings`.
 #[utoipa::path(
     tag = "configuration",
     request_body(
-        content = CheckConfiguration, description = "The configuration, and where it would be saved.",
+        content = CheckConfiguration, description = "The configuration, and the level it belongs to.",
         example = json!({ "configurations": examples::configuration(), "mcp_integration_id": "linear" })
     ),
-    responses((status = 200, description = "What was found.", body = ConfigurationCheck, example = json!(ConfigurationCheck::example())), CheckProblems)
+    responses((status = 200, description = "The findings.", body = ConfigurationCheck, example = json!(ConfigurationCheck::example())), CheckProblems)
 )]
 #[post("/advanced-configuration/check")]
 pub(crate) async fn check_advanced_configuration(
@@ -160,7 +160,8 @@ pub(crate) async fn check_advanced_configuration(
 
 /// Read the JSON Schema of the Advanced Configuration
 ///
-/// Made from the same table as the check. For editors and for checks in pipelines. Every identity may read it.
+/// Generated from the same table as the validation. For editors and for checks in pipelines. Every authenticated
+/// caller may read it.
 #[utoipa::path(
     tag = "configuration",
     responses((status = 200, description = "The schema (JSON Schema 2020-12).", body = Object, example = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object" })), CallerProblems)

@@ -28,24 +28,24 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(revoke_api_key);
 }
 
-/// A key to make.
+/// An API key to create.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateApiKey {
-    /// What it is for.
+    /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "gateway eu-1")]
     name: String,
-    /// What it may do.
+    /// The role of the key.
     role: Role,
-    /// Narrows the role to these scopes; everything the role may when absent or empty.
+    /// Limits the role to these scopes; the whole role when absent or empty.
     #[schema(max_items = 50, example = json!(["mcp_integrations.read"]))]
     scopes: Option<Vec<String>>,
-    /// Id or slug of the workspace it is bound to; the whole organisation when absent.
+    /// Id or slug of the workspace that the key is bound to; the whole organisation when absent.
     #[schema(example = "acme")]
     workspace_id: Option<String>,
-    /// When it ends (RFC 3339); never when absent.
+    /// When the key expires (RFC 3339); never when absent.
     #[schema(value_type = Option<String>, format = "date-time", example = "2027-11-23T00:00:00Z")]
     expires_at: Option<String>,
-    /// Why it is as it is, for those who look at the list later.
+    /// A comment for later readers of the list.
     #[schema(max_length = 500, example = "the gateway renews no keys")]
     reason: Option<String>,
 }
@@ -54,63 +54,64 @@ impl RequestBody for CreateApiKey {
     const NEEDS: Permission = Permission::ManageKeys;
 }
 
-/// Which part of the list of keys.
+/// The page of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListApiKeys {
-    /// The page, from 0.
+    /// Page number, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
-    /// Items a page; 100 when absent.
+    /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
 }
 
-/// An API key, without what it authenticates with.
+/// An API key, without the credential.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ApiKey)]
 pub(crate) struct ApiKeyView {
     /// Always `api-key`.
     #[schema(example = "api-key")]
     object: &'static str,
-    /// Its id.
+    /// Id of the key.
     id: Uuid,
-    /// What it is for.
+    /// Display name.
     name: String,
-    /// How it begins, to recognise it.
+    /// The first characters of the key, for recognition.
     #[schema(example = "mcpr_AbCd")]
     prefix: String,
-    /// What it may do.
+    /// The role of the key.
     role: Role,
-    /// The scopes it is narrowed to; empty: everything the role may.
+    /// The scopes that limit the role; empty: the whole role.
     scopes: Vec<String>,
-    /// The workspace it is bound to; null: the whole organisation.
+    /// Id of the workspace that the key is bound to; null: the whole organisation.
     workspace_id: Option<Uuid>,
     /// Slug of that workspace.
     workspace_slug: Option<String>,
-    /// When it ends.
+    /// When the key expires (RFC 3339); null: never.
     expires_at: Option<DateTime<Utc>>,
-    /// What its maker wrote about it.
+    /// The creator's comment.
     reason: Option<String>,
-    /// When it was last used.
+    /// When the key was last used (RFC 3339).
     last_used_at: Option<DateTime<Utc>>,
-    /// The address it was last used from.
+    /// The IP address that last used the key.
     #[schema(example = "192.0.2.7")]
     last_address: Option<String>,
-    /// Who made it.
+    /// Name of the actor who created the key.
     created_by: String,
-    /// When it was made.
+    /// When the key was created (RFC 3339).
     created_at: DateTime<Utc>,
-    /// When it was revoked.
+    /// When the key was revoked (RFC 3339).
     revoked_at: Option<DateTime<Utc>>,
-    /// Id of the key that took its place when it was rotated.
+    /// Id of the key that replaced this one by rotation.
     replaced_by: Option<Uuid>,
-    /// Id of the key that made it; null: a user, a token or the operator did (`created_by`).
+    /// Id of the key that created this one; null when a user, a token or the operator did (`created_by`).
     made_by: Option<Uuid>,
-    /// Notices about a new key, such as that it ends with the key or token that made it. Only in the answer that makes it.
+    /// Notices about a new key, such as that it expires with its creator's credential. Only in the response
+    /// that creates the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<Finding>>,
-    /// The key itself. Only in the answer that makes it; it is never shown again.
+    /// The key itself. Only in the response that creates it; it is never shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "mcpr_…")]
     key: Option<String>,
@@ -167,7 +168,7 @@ impl ApiKeyView {
         }
     }
 
-    /// In the answer that makes it.
+    /// The view for the response that creates the key.
     fn made(made: CreatedApiKey) -> Self {
         Self { key: Some(made.key), findings: Some(made.findings), ..made.record.into() }
     }
@@ -177,46 +178,46 @@ impl ApiKeyView {
     }
 }
 
-/// What else is revoked.
+/// What to revoke in addition.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RevokeApiKey {
-    /// `made`: also every key that came of it: those it made or rotated, those that they made, and so on.
+    /// `made`: also revoke every key that this key created or rotated, and all keys created by those.
     #[param(inline, example = "made")]
     with: Option<With>,
 }
 
-/// What is revoked beside a key.
+/// The keys to revoke in addition to one key.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = RevokeWith)]
 pub(crate) enum With {
-    /// Every key that came of it.
+    /// Every key that descends from it.
     Made,
 }
 
-/// Keys that were revoked.
+/// The result of a revocation.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RevokedApiKeys)]
 pub(crate) struct RevokedView {
     /// Always true.
     #[schema(example = true)]
     success: bool,
-    /// How many keys ended by this. 0: it was revoked already.
+    /// Number of keys that were revoked. 0 when the key was revoked already.
     #[schema(example = 1)]
     revoked: u64,
 }
 
 /// Create an API key
 ///
-/// The answer is the only place where the key itself is shown. A key ends no later than the key or token that makes it:
-/// without `expires_at` it ends with that (`findings` says so), and a later timestamp is refused (422). A signed-in user has
-/// no such end.
+/// The response is the only place where the key itself is shown. A key expires no later than the key or token that
+/// creates it: without `expires_at` it expires with that credential (`findings` says so), and a later timestamp is
+/// refused (422). A signed-in user has no such limit.
 #[utoipa::path(
     tag = "keys",
     request_body(content = CreateApiKey, description = "The key.", example = json!({ "name": "gateway eu-1", "role": "gateway" })),
     responses(
-        (status = 200, description = "It was made. Keep `key`.", body = ApiKeyView, example = json!(ApiKeyView::example_of_new())),
+        (status = 200, description = "The key was created. Store `key`.", body = ApiKeyView, example = json!(ApiKeyView::example_of_new())),
         CreateProblems,
     )
 )]
@@ -240,7 +241,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: ValidatedJs
     tag = "keys",
     params(ListApiKeys),
     responses(
-        (status = 200, description = "The keys, without what they authenticate with.", body = Listed<ApiKeyView>, example = json!(Listed::example(ApiKeyView::example()))),
+        (status = 200, description = "The keys, without the credentials.", body = Listed<ApiKeyView>, example = json!(Listed::example(ApiKeyView::example()))),
         ListProblems,
     )
 )]
@@ -256,7 +257,7 @@ pub(crate) async fn list_api_keys(state: web::Data<ApiState>, caller: Caller) ->
 #[utoipa::path(
     tag = "keys",
     params(("key" = Uuid, Path, description = "Id of the key.")),
-    responses((status = 200, description = "The key, without what it authenticates with.", body = ApiKeyView, example = json!(ApiKeyView::example())), ReadProblems)
+    responses((status = 200, description = "The key, without the credential.", body = ApiKeyView, example = json!(ApiKeyView::example())), ReadProblems)
 )]
 #[get("/api-keys/{key}")]
 pub(crate) async fn read_api_key(
@@ -270,15 +271,15 @@ pub(crate) async fn read_api_key(
 
 /// Rotate an API key
 ///
-/// Makes a key of the same name, role, scopes and workspace, which lasts as long as the old one was meant to last, but no
-/// longer than the key or token that rotates it: a key that rotates itself does not live longer by it. The old
-/// key works for 24 hours more, or until it expires if that is sooner. The answer is the only place where the new key is
+/// Creates a key with the same name, role, scopes and workspace. It lasts as long as the old one was meant to last,
+/// but no longer than the key or token that rotates it: a key cannot extend its own lifetime. The old key works for
+/// another 24 hours, or until it expires if that is sooner. The response is the only place where the new key is
 /// shown.
 #[utoipa::path(
     tag = "keys",
     params(("key" = Uuid, Path, description = "Id of the key that is replaced.")),
     responses(
-        (status = 200, description = "The new key. Keep `key`.", body = ApiKeyView, example = json!(ApiKeyView::example_of_new())),
+        (status = 200, description = "The new key. Store `key`.", body = ApiKeyView, example = json!(ApiKeyView::example_of_new())),
         RotateProblems,
     )
 )]
@@ -294,11 +295,12 @@ pub(crate) async fn rotate_api_key(
 
 /// Revoke an API key
 ///
-/// It stops working at once and stays in the list. With `?with=made` so does every key that came of it.
+/// The key stops working immediately and stays in the list. With `?with=made` every key that descends from it is
+/// revoked too.
 #[utoipa::path(
     tag = "keys",
     params(("key" = Uuid, Path, description = "Id of the key."), RevokeApiKey),
-    responses((status = 200, description = "It is revoked.", body = RevokedView, example = json!(RevokedView { success: true, revoked: 1 })), ListProblems, ReadProblems)
+    responses((status = 200, description = "The key is revoked.", body = RevokedView, example = json!(RevokedView { success: true, revoked: 1 })), ListProblems, ReadProblems)
 )]
 #[delete("/api-keys/{key}")]
 pub(crate) async fn revoke_api_key(

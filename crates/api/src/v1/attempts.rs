@@ -1,4 +1,4 @@
-//! What a registration went through: attempts, and the generations of its client.
+//! The history of a registration: its attempts, and the generations of its client.
 
 use crate::examples;
 use crate::http::failure::Failure;
@@ -11,39 +11,39 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// One thing that was tried upstream.
+/// One attempt of a registration.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attempt)]
 pub(crate) struct AttemptView {
-    /// Its id.
+    /// Id of the attempt.
     id: Uuid,
-    /// 1 for the first.
+    /// Number of the attempt; the first is 1.
     number: i64,
-    /// What was tried: `discover`, `publish`, `register`, `adopt`, `update`, `verify`, `withdraw`.
+    /// The step: `discover`, `publish`, `register`, `adopt`, `update`, `verify`, `withdraw`.
     step: String,
-    /// When it began.
+    /// When the attempt began (RFC 3339).
     started_at: DateTime<Utc>,
-    /// When it ended.
+    /// When the attempt ended (RFC 3339).
     finished_at: Option<DateTime<Utc>>,
     /// `succeeded`, `failed`, `lost` or `pending`.
     outcome: String,
-    /// Stable code of why it failed.
+    /// Stable code of the failure.
     reason: Option<String>,
-    /// The reason as a sentence.
+    /// The failure as a sentence.
     detail: Option<String>,
-    /// The `error` the upstream answered with.
+    /// The `error` of the upstream's response.
     error: Option<String>,
-    /// The upstream's own words.
+    /// The `error_description` of the upstream's response.
     error_description: Option<String>,
-    /// The body that was sent, secrets masked.
+    /// The request body, with secrets masked.
     #[schema(value_type = Option<Object>)]
     request: Option<Value>,
-    /// How that body differs from what is wanted, and why.
+    /// How the request body differs from the desired metadata, and why.
     adjustments: Vec<AdjustmentView>,
-    /// The body that came back, secrets masked.
+    /// The response body, with secrets masked.
     #[schema(value_type = Option<Object>)]
     response: Option<Value>,
-    /// Each exchange on the wire, in order.
+    /// Each HTTP exchange, in order.
     #[schema(value_type = Vec<Object>)]
     exchanges: Vec<Value>,
 }
@@ -99,50 +99,51 @@ impl AttemptView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OAuthClient)]
 pub(crate) struct OAuthClientView {
-    /// Its id here (not the `client_id`).
+    /// Id of the generation in this registry (not the `client_id`).
     id: Uuid,
-    /// Its generation; only grows.
+    /// Number of the generation; only grows.
     generation: i64,
-    /// The generation of the settings that all processes share (`gateway.urls`, `branding` and the like) it was asked for
-    /// with, or last updated to; null: it is older than those.
+    /// The generation of the shared settings (`gateway.urls`, `branding` and the like) that the client was
+    /// requested with or last updated to; null when the client is older than those.
     settings_generation: Option<i64>,
-    /// What the client is used for.
+    /// The state of the client.
     status: ClientStatus,
-    /// How it came to be.
+    /// How the client was obtained.
     method: RegistrationMethod,
-    /// The authorization server it belongs to.
+    /// Issuer of the authorization server.
     issuer: String,
-    /// Its id there.
+    /// The `client_id`.
     client_id: String,
-    /// Whether there is a secret (never shown).
+    /// Whether the client has a secret (never shown).
     has_secret: bool,
-    /// Whether it can be changed and deleted upstream (RFC 7592).
+    /// Whether the client can be updated and deleted upstream (RFC 7592).
     manageable: bool,
-    /// How it authenticates at the token endpoint, as registered.
+    /// The registered token endpoint authentication method.
     token_endpoint_auth_method: String,
-    /// When its secret expires.
+    /// When the client secret expires (RFC 3339).
     client_secret_expires_at: Option<DateTime<Utc>>,
     /// The client as registered, without secrets (RFC 7591 §3.2.1).
     #[schema(value_type = Object)]
     response: Map<String, Value>,
-    /// What was odd about the answer.
+    /// Irregularities in the upstream's response.
     warnings: Vec<String>,
-    /// When it was recorded.
+    /// When the client was recorded (RFC 3339).
     created_at: DateTime<Utc>,
-    /// When it stopped being active.
+    /// When the client stopped being active (RFC 3339).
     ended_at: Option<DateTime<Utc>>,
-    /// When it was last updated upstream (RFC 7592 §2.2).
+    /// When the client was last updated upstream (RFC 7592 §2.2).
     updated_at: Option<DateTime<Utc>>,
-    /// When it was last read upstream and found well (RFC 7592 §2.1).
+    /// When the client was last read upstream and was valid (RFC 7592 §2.1).
     verified_at: Option<DateTime<Utc>>,
-    /// When a gateway first fetched it.
+    /// When a gateway first fetched the client (RFC 3339).
     fetched_at: Option<DateTime<Utc>>,
-    /// Why it may not be known upstream any more: `update_lost`, `reported`, `forgotten`.
+    /// Why the client may be unknown upstream: `update_lost`, `reported`, `forgotten`.
     doubt: Option<String>,
-    /// How it ended: `deleted`, `unpublished`, `entered` (by hand, not ours to delete), `shared` (its id serves another
-    /// server), `forgotten` (gone upstream before), `not_possible` (see the ledger of orphans).
+    /// How the client ended: `deleted`, `unpublished`, `entered` (pre-registered, not deleted by this
+    /// registry), `shared` (another server uses the same `client_id`), `forgotten` (it no longer existed
+    /// upstream), `not_possible` (listed as orphaned).
     withdrawal: Option<String>,
-    /// The result of its deletion, as a sentence.
+    /// The result of the deletion, as a sentence.
     withdrawal_detail: Option<String>,
 }
 

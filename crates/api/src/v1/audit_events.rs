@@ -20,35 +20,35 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_audit_events);
 }
 
-/// Which events to list.
+/// The filters of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListAuditEvents {
-    /// Only this action.
+    /// Only events with this action.
     #[param(example = "integration.updated")]
     action: Option<String>,
-    /// Only those about this thing: its id, kind or name.
+    /// Only events about this object: its id, kind or name.
     #[param(example = "linear")]
     subject: Option<String>,
-    /// Only those by this actor: its id or name.
+    /// Only events by this actor: its id or name.
     #[param(example = "Ada")]
     actor: Option<String>,
-    /// Only those with this result: `done`, `refused` or `failed`.
+    /// Only events with this result: `done`, `refused` or `failed`.
     #[param(example = "refused")]
     result: Option<String>,
-    /// Only those at or after this timestamp (RFC 3339).
+    /// Only events at or after this timestamp (RFC 3339).
     #[param(value_type = Option<String>, format = "date-time", example = "2026-11-01T00:00:00Z")]
     from: Option<String>,
-    /// Only those before this timestamp (RFC 3339).
+    /// Only events before this timestamp (RFC 3339).
     #[param(value_type = Option<String>, format = "date-time", example = "2026-12-01T00:00:00Z")]
     until: Option<String>,
-    /// Only those with a smaller number: the way to page through a log that grows.
+    /// Only events with a smaller number: use it to page through a log that grows.
     #[param(example = 1000)]
     before_number: Option<i64>,
-    /// The page, from 0.
+    /// Page number, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
-    /// Items a page; 100 when absent.
+    /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
 }
@@ -60,42 +60,42 @@ pub(crate) struct AuditEventView {
     /// Always `audit-event`.
     #[schema(example = "audit-event")]
     object: &'static str,
-    /// Its id.
+    /// Id of the event.
     id: Uuid,
-    /// Its number; without gaps, in the order of commits.
+    /// Number of the event; without gaps, in the order of commits.
     number: i64,
-    /// When.
+    /// When the action happened (RFC 3339).
     created_at: DateTime<Utc>,
-    /// `user`, `api_key`, `token`, `operator` or `system`.
+    /// Kind of the actor: `user`, `api_key`, `token`, `operator` or `system`.
     actor_kind: String,
-    /// Id of who did it.
+    /// Id of the actor.
     actor_id: Option<String>,
-    /// Name of who did it.
+    /// Name of the actor.
     actor_name: String,
     /// The audit source: `api`, `web`, `worker` or `cli`.
     door: String,
-    /// What was done.
+    /// The action.
     #[schema(example = "integration.updated")]
     action: String,
-    /// The kind of thing it was done to.
+    /// Kind of the object.
     subject_kind: String,
-    /// The id of that thing.
+    /// Id of the object.
     subject_id: Option<String>,
-    /// Its name.
+    /// Name of the object.
     subject_name: Option<String>,
-    /// The workspace it is in.
+    /// Id of the workspace of the object.
     workspace_id: Option<Uuid>,
-    /// The request that did it.
+    /// Id of the request.
     request_id: Option<String>,
-    /// Where the request came from.
+    /// IP address of the request.
     address: Option<String>,
-    /// How the thing was, without secrets: mostly an object; of a configuration the text.
+    /// The object before the action, without secrets: usually an object; for a configuration its text.
     #[schema(value_type = Value)]
     before: Option<Value>,
-    /// How it is, without secrets, in the same form.
+    /// The object after the action, without secrets, in the same form.
     #[schema(value_type = Value)]
     after: Option<Value>,
-    /// Hash over this entry and the one before it.
+    /// Hash over this event and the one before it.
     hash: String,
 }
 
@@ -151,7 +151,7 @@ impl AuditEventView {
 
 /// List audit events
 ///
-/// Newest first.
+/// Sorted newest first.
 #[utoipa::path(
     tag = "audit",
     params(ListAuditEvents),

@@ -1,4 +1,4 @@
-//! What is sent for one server, and how it came about.
+//! The metadata that is sent for one server, with the source of each value.
 
 use crate::examples;
 use crate::http::answer::{self, Answer};
@@ -24,7 +24,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(read_client_metadata);
 }
 
-/// What is sent for a server, with the level each value comes from.
+/// The metadata that is sent for a server, with the level of each value.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ClientMetadata)]
 pub(crate) struct ClientMetadataView {
@@ -38,28 +38,28 @@ pub(crate) struct ClientMetadataView {
     /// The client metadata (RFC 7591 §2) before the authorization server is known.
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
-    /// Where each value comes from, by member.
+    /// The level that each value comes from, by member.
     origins: BTreeMap<String, Origin>,
-    /// Values hidden by those of higher levels.
+    /// Values overridden by higher levels.
     overridden: Vec<Overridden>,
-    /// Values that are kept but have no effect.
+    /// Values that are stored but have no effect.
     ignored: Vec<Ignored>,
-    /// Lower-case hexadecimal SHA-256 over the canonical JSON (RFC 8785) of everything wanted.
+    /// Lower-case hexadecimal SHA-256 over the canonical JSON (RFC 8785) of the complete desired state.
     digest: String,
-    /// Rules about several members, checked on the result.
+    /// Findings of rules that compare several members, evaluated on the result.
     findings: Vec<Finding>,
-    /// A client registered beforehand: then no registration request is made. Secrets are named by id.
+    /// A pre-registered client: no registration request is made. Secrets are named by id.
     #[serde(skip_serializing_if = "Option::is_none")]
     credentials: Option<Credentials>,
-    /// What replaces discovery.
+    /// Values that replace discovery.
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization_server: Option<AuthorizationServerOverride>,
     /// Parameters added to the authorization request.
     #[schema(value_type = Object)]
     authorization_params: Map<String, Value>,
-    /// How the client is obtained.
+    /// How the client is obtained: the members of `registration`.
     registration: RegistrationPolicy,
-    /// The body of the last registration request, if one was sent.
+    /// The body of the last registration request; null when none was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     request: Option<Map<String, Value>>,
@@ -68,18 +68,18 @@ pub(crate) struct ClientMetadataView {
     adjustments: Option<Vec<AdjustmentView>>,
 }
 
-/// One difference between what is wanted and what was sent.
+/// One difference between the desired and the sent metadata.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Adjustment)]
 pub(crate) struct AdjustmentView {
-    /// The member.
+    /// Name of the member.
     #[schema(example = "scope")]
     member: String,
-    /// What is wanted.
+    /// The desired value; null when absent.
     from: Value,
-    /// What was sent.
+    /// The value that was sent; null when absent.
     to: Value,
-    /// One sentence.
+    /// The reason as a sentence.
     why: String,
 }
 
@@ -101,7 +101,7 @@ impl AdjustmentView {
 }
 
 impl ClientMetadataView {
-    /// What a resolution gives for `server` in `workspace`.
+    /// The view of a resolution for `server` in `workspace`.
     pub(crate) fn of(workspace: String, server: String, resolution: Resolution, digest: String) -> Self {
         let EffectiveMetadata {
             client_metadata,
@@ -130,7 +130,7 @@ impl ClientMetadataView {
         }
     }
 
-    /// Before anything was sent.
+    /// Example: before any request was sent.
     pub(crate) fn example() -> Self {
         let origins = examples::effective().into_iter().map(|(name, _)| {
             let origin = match name.as_str() {
@@ -168,7 +168,7 @@ impl ClientMetadataView {
 }
 
 impl ClientMetadataView {
-    /// After a registration request was sent.
+    /// Example: after a registration request was sent.
     fn example_sent() -> Self {
         Self {
             request: Some(examples::effective()),
@@ -190,15 +190,15 @@ impl From<ClientMetadata> for ClientMetadataView {
     }
 }
 
-/// Read what is sent for a server
+/// Read the client metadata of a server
 ///
-/// The client metadata after resolution over all levels, where each value comes from, what was overridden or ignored and
-/// why; and, once one was sent, the body of the last registration request.
+/// The client metadata after resolution over all levels: the source of each value, what was overridden or ignored
+/// and why, and the body of the last registration request, if one was sent.
 #[utoipa::path(
     tag = "servers",
     params(("server" = String, Path, description = "Id or slug of the server.", example = "linear"), InWorkspace),
     responses(
-        (status = 200, description = "What is sent.", body = ClientMetadataView, example = json!(ClientMetadataView::example_sent())),
+        (status = 200, description = "The client metadata.", body = ClientMetadataView, example = json!(ClientMetadataView::example_sent())),
         ReadProblems,
     )
 )]

@@ -1,4 +1,4 @@
-//! Tests of the connection to an upstream MCP server, in the wire shape of the hosted product.
+//! Tests of the connection to an upstream MCP server, in the wire format of the hosted product.
 
 use crate::examples;
 use crate::http::answer::{self, Answer};
@@ -17,31 +17,31 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(test_integration).service(test_server);
 }
 
-/// What a test of the connection showed.
+/// The result of a connection test.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConnectionTest)]
 pub(crate) struct ConnectionTestView {
     /// `mcp-integration` or `mcp-server`.
     #[schema(example = "mcp-server")]
     object: &'static str,
-    /// Whether an MCP server answered as it should; where OAuth is configured, by asking for authorization.
+    /// Whether the MCP server answered as expected; when OAuth is configured, with a challenge to authorize.
     #[schema(example = true)]
     success: bool,
-    /// The upstream's HTTP status; absent when it could not be reached.
+    /// HTTP status of the upstream; absent when it could not be reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 401)]
     status_code: Option<u16>,
-    /// How long it took, in milliseconds; absent when it could not be reached.
+    /// Duration in milliseconds; absent when the upstream could not be reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 87)]
     response_time_ms: Option<u64>,
-    /// The address that was asked.
+    /// The URL that was requested.
     #[schema(format = "uri")]
     url: String,
     /// Name of the integration or server.
     #[schema(example = "Linear")]
     server_name: String,
-    /// What is wrong, and what to do; absent when nothing is.
+    /// The problem, and what to do; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -73,12 +73,12 @@ impl ConnectionTestView {
 
 /// Test the connection to an integration's MCP server
 ///
-/// Sends one request, with the headers that organisation and integration configure. Answers 200 also when the test fails:
-/// `success` and `error` say so.
+/// Sends one request, with the headers that organisation and integration configure. The status is 200 also when the
+/// test fails: read `success` and `error`.
 #[utoipa::path(
     tag = "integrations",
     params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
-    responses((status = 200, description = "What it showed.", body = ConnectionTestView, example = json!(ConnectionTestView::example("mcp-integration"))), TestProblems)
+    responses((status = 200, description = "The result of the test.", body = ConnectionTestView, example = json!(ConnectionTestView::example("mcp-integration"))), TestProblems)
 )]
 #[post("/mcp-integrations/{integration}/test")]
 pub(crate) async fn test_integration(
@@ -92,12 +92,12 @@ pub(crate) async fn test_integration(
 
 /// Test the connection to a server's upstream
 ///
-/// Sends one request, with the headers that gateways would send. Answers 200 also when the test fails: `success` and
-/// `error` say so.
+/// Sends one request, with the headers that gateways would send. The status is 200 also when the test fails: read
+/// `success` and `error`.
 #[utoipa::path(
     tag = "servers",
     params(("server" = String, Path, description = "Id or slug of the server.", example = "linear"), InWorkspace),
-    responses((status = 200, description = "What it showed.", body = ConnectionTestView, example = json!(ConnectionTestView::example("mcp-server"))), TestProblems)
+    responses((status = 200, description = "The result of the test.", body = ConnectionTestView, example = json!(ConnectionTestView::example("mcp-server"))), TestProblems)
 )]
 #[post("/mcp-servers/{server}/test")]
 pub(crate) async fn test_server(

@@ -1,4 +1,4 @@
-//! Copies and imports of integrations.
+//! Copy and import integrations.
 
 use crate::examples;
 use crate::http::answer::{self, Answer};
@@ -21,16 +21,16 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(import_integrations).service(duplicate_integration);
 }
 
-/// Integrations to make, all of them or none.
+/// Integrations to create; all of them are created or none.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ImportMcpIntegrations)]
 pub(crate) struct ImportIntegrations {
-    /// What an export calls itself; not used.
+    /// The `kind` of an export; ignored.
     #[expect(dead_code, reason = "accepted, so that an export can be sent as it is")]
     #[schema(example = "mcp-integrations")]
     object: Option<String>,
-    /// Each as `POST /v1/mcp-integrations` takes it, as an export or as a list gives it. `workspace` names the workspace it
-    /// shall belong to, `status` says whether it is in use. At most 500.
+    /// Each as in the body of `POST /v1/mcp-integrations`, in an export or in a list. `workspace` names the
+    /// workspace that owns it, `status` says whether it is enabled. At most 500.
     #[expect(dead_code, reason = "read from the text, so that findings have their lines")]
     #[schema(value_type = Vec<Object>, max_items = 500)]
     integrations: Vec<Box<RawValue>>,
@@ -40,23 +40,23 @@ impl RequestBody for ImportIntegrations {
     const NEEDS: Permission = Permission::CreateIntegrations;
 }
 
-/// What an import made.
+/// The result of an import.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImportedMcpIntegrations)]
 pub(crate) struct ImportedView {
-    /// The integrations, in the order they were sent.
+    /// The created integrations, in the order they were sent.
     integrations: Vec<MadeView>,
     /// Warnings and notices about what was sent; nothing in it prevented saving.
     findings: Vec<Finding>,
 }
 
-/// An integration that was made.
+/// An integration that was created.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MadeMcpIntegration)]
 pub(crate) struct MadeView {
-    /// Its id.
+    /// Id of the integration.
     id: Uuid,
-    /// Its slug: given, or made from the name.
+    /// Slug of the integration: the one given, or one made from the name.
     #[schema(example = "linear")]
     slug: String,
 }
@@ -78,14 +78,14 @@ impl ImportedView {
     }
 }
 
-/// What a copy is called.
+/// The name of a copy.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = DuplicateMcpIntegration)]
 pub(crate) struct DuplicateIntegration {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Linear, for trials")]
     name: String,
-    /// Its name in URLs; made from the name when absent.
+    /// Slug of the copy; made from the name when absent.
     #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "linear-trials")]
     slug: Option<String>,
 }
@@ -98,9 +98,9 @@ impl RequestBody for DuplicateIntegration {
 #[derive(Serialize, ToSchema)]
 #[schema(as = CopiedMcpIntegration)]
 pub(crate) struct CopiedView {
-    /// Its id.
+    /// Id of the copy.
     id: Uuid,
-    /// Its slug: given, or made from the name.
+    /// Slug of the copy: the one given, or one made from the name.
     #[schema(example = "linear-trials")]
     slug: String,
     /// JSON Pointers into its Advanced Configuration: secrets that were not copied and must be entered again, and members
@@ -124,15 +124,15 @@ impl CopiedView {
 
 /// Import integrations
 ///
-/// All of them or none: a refusal (422) names each mistake with its place in the body, and nothing is saved. The secrets of
-/// an export are markers without a value: enter the secrets again.
+/// All integrations are imported or none: an error (422) names each mistake with its place in the body, and nothing
+/// is saved. The secrets of an export are markers without a value: enter the secrets again.
 #[utoipa::path(
     tag = "integrations",
     request_body(content = ImportIntegrations, description = "The integrations.", example = json!({
         "object": "mcp-integrations",
         "integrations": [{ "name": "Linear", "slug": "linear", "url": examples::UPSTREAM, "auth_type": "oauth_auto", "transport": "http" }]
     })),
-    responses((status = 200, description = "They were made.", body = ImportedView, example = json!(ImportedView::example())), CreateProblems)
+    responses((status = 200, description = "The integrations were created.", body = ImportedView, example = json!(ImportedView::example())), CreateProblems)
 )]
 #[post("/mcp-integrations/import")]
 pub(crate) async fn import_integrations(
@@ -146,12 +146,12 @@ pub(crate) async fn import_integrations(
 
 /// Duplicate an integration
 ///
-/// Its address, authentication and Advanced Configuration, without its secrets, its servers and its workspace access.
+/// Copies the address, the authentication and the Advanced Configuration, without secrets, servers and workspace access.
 #[utoipa::path(
     tag = "integrations",
     params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
-    request_body(content = DuplicateIntegration, description = "What the copy is called.", example = json!({ "name": "Linear, for trials", "slug": "linear-trials" })),
-    responses((status = 200, description = "It was made.", body = CopiedView, example = json!(CopiedView::example())), CreateProblems)
+    request_body(content = DuplicateIntegration, description = "The name of the copy.", example = json!({ "name": "Linear, for trials", "slug": "linear-trials" })),
+    responses((status = 200, description = "The copy was created.", body = CopiedView, example = json!(CopiedView::example())), CreateProblems)
 )]
 #[post("/mcp-integrations/{integration}/duplicate")]
 pub(crate) async fn duplicate_integration(

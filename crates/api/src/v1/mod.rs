@@ -1,4 +1,4 @@
-//! The admin API, a file per noun: its operations and its wire views.
+//! The admin API, a file or folder per noun: its operations and its wire views.
 
 pub(crate) mod access;
 mod advanced_configuration;
@@ -24,7 +24,7 @@ mod workspaces;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-/// Puts the operations on the scope `/v1`.
+/// Mounts the operations on the scope `/v1`.
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     workspaces::routes(config);
     integrations::routes(config);

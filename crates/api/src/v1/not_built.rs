@@ -1,5 +1,5 @@
-//! Operations of the hosted product that this version does not have. They answer 501 with a problem document, so that
-//! its clients get a sentence instead of a puzzle.
+//! Operations of the hosted product that this version does not have. They answer 501 with a problem document, so
+//! that a client gets an explanation.
 
 use crate::http::answer::Answer;
 use crate::http::extract::Caller;

@@ -1,4 +1,4 @@
-//! The organisation's Advanced Configuration: the level under all integrations.
+//! The organisation's Advanced Configuration: the level below all integrations.
 
 use crate::examples;
 use crate::http::answer::{self, Answer, Changed, Listed};
@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-/// Where the configuration stands in the body.
+/// JSON Pointer of the configuration in the body.
 const CONFIGURATION_POINTER: &str = "/configurations";
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
@@ -35,11 +35,11 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 /// A configuration to save.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UpdateConfiguration {
-    /// The whole Advanced Configuration, replacing the old one; null clears it.
+    /// The complete Advanced Configuration, replacing the old one; null clears it.
     #[serde(default)]
     #[schema(value_type = Option<Object>, required = true)]
     configurations: Patch<Box<RawValue>>,
-    /// What you say of this version; kept with the revision.
+    /// A comment on this version; stored with the revision.
     #[schema(max_length = 500, example = "New legal links.")]
     note: Option<String>,
 }
@@ -56,18 +56,18 @@ pub(crate) struct ConfigurationView {
     /// Always `configuration`.
     #[schema(example = "configuration")]
     object: &'static str,
-    /// As it was written, secrets replaced by markers; null when nothing is set.
+    /// The Advanced Configuration as it was written, with secrets replaced by markers; null when nothing is set.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// Number of the newest saved version; 0 when there is none.
+    /// Number of the newest version; 0 when there is none.
     revision: i64,
-    /// For `If-Match`.
+    /// Version of the configuration, for `If-Match`.
     version: i64,
-    /// Who changed it last.
+    /// Name of the actor who last changed the configuration.
     updated_by: String,
-    /// When it was last changed.
+    /// When the configuration last changed (RFC 3339).
     updated_at: DateTime<Utc>,
-    /// The same, by the hosted product's name.
+    /// The same timestamp, by the hosted product's name.
     last_updated_at: DateTime<Utc>,
 }
 
@@ -117,12 +117,12 @@ pub(crate) async fn read_organisation_configuration(state: web::Data<ApiState>, 
 
 /// Save the organisation's Advanced Configuration
 ///
-/// It lies under every integration: what it sets holds wherever nothing above it says otherwise.
+/// It is the level below every integration: its values are used where no higher level sets the member.
 #[utoipa::path(
     tag = "configuration",
-    params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\""), SaveOptions),
+    params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"2\""), SaveOptions),
     request_body(content = UpdateConfiguration, description = "The configuration.", example = json!({ "configurations": examples::configuration() })),
-    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
+    responses((status = 200, description = "The configuration was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
 )]
 #[put("/organisation/configuration")]
 pub(crate) async fn update_organisation_configuration(
@@ -166,17 +166,17 @@ pub(crate) async fn list_organisation_revisions(state: web::Data<ApiState>, call
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
-/// Make an earlier version of the organisation's Advanced Configuration the present one
+/// Restore an earlier version of the organisation's Advanced Configuration
 ///
-/// As a new version. Secrets replaced since then stay as they are now; `findings` says which.
+/// Saved as a new version. Secrets replaced since then keep their current values; `findings` names them.
 #[utoipa::path(
     tag = "configuration",
     params(
         ("number" = i64, Path, description = "Number of the version.", example = 1),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"2\""),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"2\""),
         SaveOptions,
     ),
-    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), RevertProblems)
+    responses((status = 200, description = "The configuration was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), RevertProblems)
 )]
 #[post("/organisation/configuration/revisions/{number}/revert")]
 pub(crate) async fn revert_organisation(
@@ -194,7 +194,7 @@ pub(crate) async fn revert_organisation(
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
 
-/// The application's pointers are relative to the configuration; in an answer they are relative to the body.
+/// Makes JSON Pointers that are relative to the configuration relative to the request body.
 fn below(findings: Findings) -> Findings {
     let mut placed = Findings::default();
     placed.extend_below(CONFIGURATION_POINTER, findings);

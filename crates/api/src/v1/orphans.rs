@@ -23,29 +23,29 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_orphans).service(resolve_orphan);
 }
 
-/// Which entries to list.
+/// The filters of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListOrphans {
     /// `answer_lost` or `not_withdrawn`.
     #[param(example = "not_withdrawn")]
     kind: Option<String>,
-    /// Only those at this authorization server.
+    /// Only clients at this authorization server.
     #[param(example = "https://mcp.linear.app")]
     issuer: Option<String>,
-    /// Only those of this workspace (id or slug).
+    /// Only clients of this workspace (id or slug).
     #[param(example = "acme")]
     workspace_id: Option<String>,
-    /// Also those that are dealt with.
+    /// Whether resolved entries are included.
     #[param(example = false)]
     resolved: Option<bool>,
     /// `json`, or `csv` for a spreadsheet.
     #[param(example = "csv")]
     format: Option<String>,
-    /// The page, from 0.
+    /// Page number, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
-    /// Items a page; 100 when absent.
+    /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
 }
@@ -57,39 +57,39 @@ pub(crate) struct OrphanView {
     /// Always `orphan`.
     #[schema(example = "orphan")]
     object: &'static str,
-    /// Its id.
+    /// Id of the entry.
     id: Uuid,
-    /// `answer_lost`: a registration was sent and its answer was lost. `not_withdrawn`: a client of ours could not
-    /// be deleted.
+    /// `answer_lost`: a registration request was sent and its answer was lost. `not_withdrawn`: a client of
+    /// this deployment could not be deleted.
     kind: String,
-    /// The registration it came of.
+    /// Id of the registration that the client belonged to.
     registration_id: Uuid,
-    /// The workspace.
+    /// Id of the workspace.
     workspace_id: Uuid,
-    /// `workspace/server`, as it was called then.
+    /// `workspace/server`, with the slugs at that time.
     server: String,
-    /// The authorization server.
+    /// Issuer of the authorization server.
     issuer: Option<String>,
-    /// The client's id there; unknown when the answer was lost.
+    /// The `client_id`; null when the answer was lost.
     client_id: Option<String>,
-    /// The name it was to be registered with, by which it can be found there.
+    /// The `client_name` of the registration request, by which the client can be found.
     client_name: Option<String>,
-    /// Where it could be managed (RFC 7592), if that is known.
+    /// The client configuration endpoint (RFC 7592), if known.
     #[schema(format = "uri")]
     registration_client_uri: Option<String>,
-    /// Stable code of why.
+    /// Stable code of the reason.
     reason: String,
     /// The reason as a sentence.
     detail: String,
-    /// The `contacts` it was to be registered with.
+    /// The `contacts` of the registration request.
     contacts: Vec<String>,
-    /// Since when.
+    /// When the entry was created (RFC 3339).
     since: DateTime<Utc>,
     /// When the entry was resolved.
     resolved_at: Option<DateTime<Utc>>,
-    /// Who said so.
+    /// Name of the actor who resolved the entry.
     resolved_by: Option<String>,
-    /// What they said.
+    /// The comment of that actor.
     note: Option<String>,
 }
 
@@ -143,8 +143,9 @@ impl OrphanView {
 
 /// List orphans
 ///
-/// Clients that may exist at an authorization server and are not used by this deployment: the answer that named them was lost, or
-/// they could not be deleted. With `format=csv` the same as a table for the owners of authorization servers.
+/// Clients that may exist at an authorization server and are not used by this deployment: the answer that named
+/// them was lost, or they could not be deleted. `format=csv` gives the same list as a table for the owners of
+/// authorization servers.
 #[utoipa::path(
     tag = "orphans",
     params(ListOrphans),
@@ -185,10 +186,10 @@ pub(crate) async fn list_orphans(state: web::Data<ApiState>, caller: Caller) -> 
     }
 }
 
-/// What was done about an orphan.
+/// How an orphaned client was dealt with.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct ResolveOrphan {
-    /// What was done, for those who read the ledger later.
+    /// A comment for later readers of the list.
     #[schema(max_length = 500, example = "Deleted by the vendor, ticket 4711.")]
     note: Option<String>,
 }
@@ -197,13 +198,13 @@ impl RequestBody for ResolveOrphan {
     const NEEDS: Permission = Permission::OperateRegistrations;
 }
 
-/// Say that an orphan is dealt with
+/// Resolve an orphan
 ///
-/// The client was deleted by hand, or never existed.
+/// Marks the entry as resolved: the client was deleted manually, or never existed.
 #[utoipa::path(
     tag = "orphans",
     params(("orphan" = Uuid, Path, description = "Id of the entry.")),
-    request_body(content = ResolveOrphan, description = "What was done.", example = json!({ "note": "Deleted by the vendor, ticket 4711." })),
+    request_body(content = ResolveOrphan, description = "The comment.", example = json!({ "note": "Deleted by the vendor, ticket 4711." })),
     responses(
         (status = 200, description = "The entry is resolved.", body = OrphanView, example = json!(OrphanView { resolved_at: Some(examples::moment()), ..OrphanView::example() })),
         ChangeProblems,

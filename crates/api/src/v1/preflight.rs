@@ -1,4 +1,4 @@
-//! Preflight: what a registration would be, without registering anything.
+//! Preflight: what a registration would do, without registering anything.
 
 use crate::examples;
 use crate::http::answer::{self, Answer};
@@ -28,16 +28,16 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(preflight_new_integration).service(preflight_integration);
 }
 
-/// What to assume instead of what is saved; all of it may be left out.
+/// Assumptions that replace saved values; all members are optional.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct PreflightIntegration {
-    /// Id or slug of the workspace to resolve for; the first that has a server of the integration when absent.
+    /// Id or slug of the workspace to resolve for; when absent, the first one that has a server of the integration.
     #[schema(example = "acme")]
     workspace_id: Option<String>,
-    /// Another upstream MCP server. No stored secret is sent there.
+    /// Another URL of the upstream MCP server. No stored secret is sent there.
     #[schema(format = "uri", example = "https://mcp.linear.app/mcp")]
     url: Option<String>,
-    /// Another Advanced Configuration for the integration; null assumes none.
+    /// Another Advanced Configuration of the integration; null means none.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     configurations: Patch<Box<RawValue>>,
@@ -47,60 +47,60 @@ impl RequestBody for PreflightIntegration {
     const NEEDS: Permission = Permission::UpdateIntegrations;
 }
 
-/// What a registration would be.
+/// What a registration would do.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Preflight)]
 pub(crate) struct PreflightView {
     /// Always `preflight`.
     #[schema(example = "preflight")]
     object: &'static str,
-    /// Whether a client can be obtained without manual work, as far as can be foreseen: there is a method, and no advice is a `refusal`.
+    /// Whether a client can probably be obtained without manual work: there is a method, and no advice is a `refusal`.
     #[schema(example = true)]
     ready: bool,
-    /// Slug of the workspace it was resolved for; an example where there is none yet.
+    /// Slug of the workspace that was resolved for; an example when there is no server yet.
     #[schema(example = "acme")]
     workspace: String,
-    /// Slug of the server it was resolved for; an example where there is none yet.
+    /// Slug of the server that was resolved for; an example when there is no server yet.
     #[schema(example = "linear")]
     server: String,
-    /// The upstream MCP server.
+    /// URL of the upstream MCP server.
     #[schema(format = "uri")]
     url: String,
     /// How gateways authenticate there.
     auth_type: AuthType,
-    /// The registration that the server has already; null: none. What is shown here is what a new one would be.
+    /// The current registration of the server; null when there is none. The other members describe a new registration.
     current_registration: Option<CurrentRegistration>,
     /// The callbacks that would be registered.
     callback_urls: Vec<String>,
-    /// How a client would be obtained; null: it would not, `reason` and `detail` say why.
+    /// How a client would be obtained; null when it could not be: `reason` and `detail` say why.
     method: Option<RegistrationMethod>,
-    /// Stable code of why there is no method.
+    /// Stable code of the reason why there is no method.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "registration_not_supported")]
     reason: Option<String>,
-    /// The same as a sentence, with what to do.
+    /// The reason as a sentence, with what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
-    /// What was found; null: nothing that could be used.
+    /// The result of discovery; null when it found nothing usable.
     discovery: Option<DiscoveryView>,
-    /// What would be sent to obtain a client; null: nothing.
+    /// The registration request that would be sent; null when none would be.
     registration: Option<PlannedRegistration>,
-    /// The Client ID Metadata Document that would be published, `{id}` in its `client_id` standing for an id that is drawn
-    /// then; null: none.
+    /// The Client ID Metadata Document that would be published, with `{id}` in its `client_id` in place of the
+    /// id that is generated then; null when none would be.
     #[schema(value_type = Option<Object>)]
     document: Option<Map<String, Value>>,
-    /// What can be foreseen: refusals first, then risks, then notes.
+    /// Predictions: refusals first, then risks, then notes.
     advice: Vec<Advice>,
-    /// Every request that was sent for this, in order. None of them registers anything.
+    /// Every request that the preflight sent, in order. None of them registers anything.
     trace: Vec<Exchange>,
     /// Warnings and notices about the configuration.
     findings: Vec<Finding>,
 }
 
-/// The present registration of the server.
+/// The current registration of the server.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CurrentRegistration {
-    /// Its id.
+    /// Id of the registration.
     id: Uuid,
     /// State of the registration.
     state: State,
@@ -112,62 +112,62 @@ pub(crate) struct CurrentRegistration {
 /// The request that would register a client (RFC 7591 §3.1).
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PlannedRegistration {
-    /// Where it would be sent.
+    /// The registration endpoint.
     #[schema(format = "uri")]
     endpoint: String,
     /// Whether the stored initial access token would be sent along.
     #[schema(example = false)]
     with_initial_access_token: bool,
-    /// The exact body.
+    /// The exact request body.
     #[schema(value_type = Object)]
     request: Map<String, Value>,
-    /// How it differs from the effective metadata, and why.
+    /// How the body differs from the effective metadata, and why.
     adjustments: Vec<AdjustmentView>,
 }
 
-/// What was found out about an upstream.
+/// The result of discovery for an upstream.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Discovery)]
 pub(crate) struct DiscoveryView {
-    /// The authorization server, as its own metadata name it.
+    /// Issuer of the authorization server, as in its own metadata.
     issuer: String,
     /// The issuer that was expected.
     expected_issuer: String,
-    /// How the two fit: `exact`, `root_slash` (only the slash of an empty path differs), `trusted` (an admin
-    /// said so), `legacy` (no document named one).
+    /// How the two issuers match: `exact`, `root_slash` (they differ only in the slash of an empty path),
+    /// `trusted` (an admin accepted it), `legacy` (no document named an issuer).
     #[schema(value_type = String, example = "exact")]
     issuer_match: IssuerMatch,
-    /// Where the authorization server's metadata are.
+    /// URL of the authorization server metadata.
     metadata_url: String,
-    /// The resource that tokens are asked for (RFC 8707).
+    /// The resource that tokens are requested for (RFC 8707).
     resource: String,
-    /// How it fits the address: `exact` or `prefix`; null without protected resource metadata.
+    /// How the resource matches the URL: `exact` or `prefix`; null without protected resource metadata.
     #[schema(value_type = Option<String>, example = "exact")]
     resource_match: Option<ResourceMatch>,
-    /// Where the protected resource metadata (RFC 9728) are.
+    /// URL of the protected resource metadata (RFC 9728).
     resource_metadata_url: Option<String>,
-    /// Scopes worth registering: of the challenge and of the resource.
+    /// Scopes to register: those of the challenge and of the resource.
     scopes: Vec<String>,
-    /// Scopes the authorization server lists; null: it lists none.
+    /// Scopes that the authorization server lists; null when it lists none.
     scopes_supported: Option<Vec<String>>,
-    /// Auth methods the authorization server lists; null: it lists none.
+    /// Token endpoint authentication methods that the authorization server lists; null when it lists none.
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    /// PKCE methods the authorization server lists; null: it lists none.
+    /// PKCE methods that the authorization server lists; null when it lists none.
     code_challenge_methods_supported: Option<Vec<String>>,
-    /// Whether it reads Client ID Metadata Documents.
+    /// Whether the authorization server supports Client ID Metadata Documents.
     #[schema(example = false)]
     client_id_metadata_document_supported: bool,
-    /// The authorization endpoint, where users sign in.
+    /// URL of the authorization endpoint, where users sign in.
     authorization_endpoint: Option<String>,
-    /// Where tokens are issued.
+    /// URL of the token endpoint.
     token_endpoint: Option<String>,
-    /// Where clients register; null: nowhere.
+    /// URL of the registration endpoint; null when there is none.
     registration_endpoint: Option<String>,
-    /// What is odd.
+    /// Irregularities in the discovered metadata.
     warnings: Vec<String>,
 }
 
-/// The longest text, and the longest list, that an upstream may have us repeat.
+/// Maximum length of a text, and of a list, that is repeated from an upstream.
 const MAX_ECHO: (usize, usize) = (2048, 200);
 
 fn bounded(text: &str) -> String {
@@ -316,14 +316,14 @@ impl PreflightView {
 
 /// Check an integration before anything is registered
 ///
-/// Asks the upstream where its authorization server is and shows how a client would be obtained, the exact body that would
-/// be sent, and what can be foreseen. Nothing is saved or registered, and no secret is sent. The body may be left out; its
-/// members say what to assume instead of what is saved.
+/// Runs discovery on the upstream and shows how a client would be obtained, the exact request body, and
+/// predictions. Nothing is saved or registered, and no secret is sent. The body is optional; its members replace
+/// saved values.
 #[utoipa::path(
     tag = "integrations",
     params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
-    request_body(content = PreflightIntegration, description = "What to assume; `{}` for nothing.", example = json!({ "workspace_id": "acme", "configurations": examples::configuration() })),
-    responses((status = 200, description = "What a registration would be, also where it cannot be.", body = PreflightView, example = json!(PreflightView::example())), PreflightProblems)
+    request_body(content = PreflightIntegration, description = "Assumptions that replace saved values; `{}` for none.", example = json!({ "workspace_id": "acme", "configurations": examples::configuration() })),
+    responses((status = 200, description = "What a registration would do, also when it is not possible.", body = PreflightView, example = json!(PreflightView::example())), PreflightProblems)
 )]
 #[post("/mcp-integrations/{integration}/preflight")]
 pub(crate) async fn preflight_integration(
@@ -344,15 +344,15 @@ pub(crate) async fn preflight_integration(
 
 /// Check an integration before it is created
 ///
-/// As for a saved one, with the body that would create it; `workspace_id` is only needed where it shall belong to a
-/// workspace. Nothing is saved or registered.
+/// Like the preflight of a saved integration, with the body that would create it; `workspace_id` is only needed for
+/// an integration that a workspace owns. Nothing is saved or registered.
 #[utoipa::path(
     tag = "integrations",
     request_body(
         content = CreateIntegration, description = "The integration.",
         example = json!({ "name": "Linear", "url": examples::UPSTREAM, "auth_type": "oauth_auto", "transport": "http", "configurations": examples::configuration() })
     ),
-    responses((status = 200, description = "What a registration would be, also where it cannot be.", body = PreflightView, example = json!(PreflightView::example())), PreflightNewProblems)
+    responses((status = 200, description = "What a registration would do, also when it is not possible.", body = PreflightView, example = json!(PreflightView::example())), PreflightNewProblems)
 )]
 #[post("/mcp-integrations/preflight")]
 pub(crate) async fn preflight_new_integration(

@@ -1,4 +1,4 @@
-//! New clients for an integration's registrations: what it costs, then the act.
+//! Re-register the clients of an integration: a preview of the cost, then the action.
 
 use crate::http::answer::{self, Answer};
 use crate::http::body::{RequestBody, ValidatedJson};
@@ -16,28 +16,28 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(reregister_integration);
 }
 
-/// Whether anything is done.
+/// Whether to run a preview.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ReregisterOptions {
-    /// Whether the answer only says what would be done. False when absent.
+    /// Whether the response only says what would happen. False when absent.
     #[param(example = true)]
     dry_run: Option<bool>,
 }
 
-/// Which registrations get a new client.
+/// The registrations that get a new client.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ReregisterScope)]
 pub(crate) enum ScopeView {
-    /// Those that failed. Nothing that works is touched unless you confirm it.
+    /// Failed registrations. Working clients are not changed without `confirm`.
     #[default]
     Failed,
-    /// Those whose clients serve but are not as wanted. Their users must sign in again.
+    /// Registrations whose active clients do not have the desired metadata. Their users must sign in again.
     Outdated,
-    /// Those whose last request had no answer. Sending it again may leave a client behind at the authorization server.
+    /// Registrations whose last request had no answer. Sending it again may orphan a client at the authorization server.
     Unconfirmed,
-    /// All, also those that work. Users of replaced clients must sign in again.
+    /// All registrations, also working ones. Users of replaced clients must sign in again.
     All,
 }
 
@@ -52,26 +52,27 @@ impl From<ScopeView> for ReregisterScope {
     }
 }
 
-/// The consequences that you agree to, as the preview counted them.
+/// The consequences that the caller confirms, as the preview counted them.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[schema(as = ConfirmedConsequences)]
 pub(crate) struct ConfirmedView {
     /// Registrations whose users must sign in again.
     #[schema(maximum = 1_000_000, example = 4)]
     users_sign_in_again: u64,
-    /// Registrations that may leave a client behind.
+    /// Registrations that may orphan a client.
     #[schema(maximum = 1_000_000, example = 0)]
     may_leave_client: u64,
 }
 
-/// Which registrations of an integration are meant.
+/// The registrations to re-register.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ReregisterMcpIntegration)]
 pub(crate) struct ReregisterIntegration {
-    /// `failed` when absent.
+    /// The scope; `failed` when absent.
     which: Option<ScopeView>,
-    /// Needed where more happens than the scope says by its name (409 `confirmation_required`). When sent, the counts must
-    /// be correct when the request is processed, else nothing is done (409 `confirmation_outdated`).
+    /// Required when the consequences go beyond those of the scope (409 `confirmation_required`). When sent,
+    /// the counts must be correct when the request is processed, else nothing is done (409
+    /// `confirmation_outdated`).
     confirm: Option<ConfirmedView>,
 }
 
@@ -79,43 +80,43 @@ impl RequestBody for ReregisterIntegration {
     const NEEDS: Permission = Permission::OperateRegistrations;
 }
 
-/// What a re-registration does.
+/// The result of a re-registration.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reregistration)]
 pub(crate) struct ReregistrationView {
     /// Whether this is a preview, and nothing was done.
     dry_run: bool,
-    /// Registrations that get a new client. 0: there was nothing to do.
+    /// Registrations that get a new client. 0 when there was nothing to do.
     #[schema(example = 5)]
     queued: u64,
-    /// Of these: those whose replacement no user notices.
+    /// Of these: registrations whose replacement no user notices.
     #[schema(example = 1)]
     nobody_notices: u64,
-    /// Of these: those whose users must sign in again. A registration may be counted here and in `may_leave_client`.
+    /// Of these: registrations whose users must sign in again. A registration may also be counted in `may_leave_client`.
     #[schema(example = 4)]
     users_sign_in_again: u64,
-    /// Of these: those that may leave a client behind at the authorization server, which `GET /v1/orphans` then lists.
+    /// Of these: registrations that may orphan a client at the authorization server; `GET /v1/orphans` lists it then.
     #[schema(example = 0)]
     may_leave_client: u64,
-    /// Registrations that are left alone.
+    /// Registrations that are not changed.
     skipped: Vec<SkippedView>,
-    /// Whether there are more than 500: send the same again for the next.
+    /// Whether there are more than 500: repeat the request for the next ones.
     more: bool,
 }
 
-/// Registrations that are left alone.
+/// Registrations that are not changed.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SkippedRegistrations)]
 pub(crate) struct SkippedView {
-    /// Why: a state (`failed`, `outdated`, `unconfirmed`, `retrying`), `access_disabled` or `no_client_wanted`.
+    /// The reason: a state (`failed`, `outdated`, `unconfirmed`, `retrying`), `access_disabled` or `no_client_wanted`.
     #[schema(example = "unconfirmed")]
     reason: &'static str,
-    /// The same as a sentence, with what to do.
+    /// The reason as a sentence, with what to do.
     #[schema(
         example = "Their last request had no answer. Sending it again may leave a client behind: use the scope `unconfirmed` for these."
     )]
     detail: &'static str,
-    /// How many.
+    /// The number of registrations.
     #[schema(example = 2)]
     count: u64,
 }
@@ -155,17 +156,18 @@ impl ReregistrationView {
     }
 }
 
-/// Get new clients for an integration's registrations
+/// Re-register the clients of an integration
 ///
-/// For those that failed, unless `which` names others. With `?dry_run=true` the answer says what would happen, by
-/// consequence, and nothing is done. Naming `outdated`, `unconfirmed` or `all` is your agreement to what these say; anything
-/// beyond that (such as a failed registration whose client is still in use) needs `confirm`. Where there is nothing to do
-/// the answer is 200 with `queued` 0. 409 `integration_disabled` where the integration is switched off.
+/// Re-registers the failed registrations, unless `which` names others. With `?dry_run=true` the response says what
+/// would happen, by consequence, and nothing is done. The scopes `outdated`, `unconfirmed` and `all` confirm their
+/// own consequences; anything beyond that (such as a failed registration whose client is still in use) needs
+/// `confirm`. When there is nothing to do the response is 200 with `queued` 0. 409 `integration_disabled` when the
+/// integration is disabled.
 #[utoipa::path(
     tag = "integrations",
     params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"), ReregisterOptions),
-    request_body(content = ReregisterIntegration, description = "Which.", example = json!({ "which": "failed" })),
-    responses((status = 200, description = "They are queued.", body = ReregistrationView, example = json!(ReregistrationView::example())), ChangeProblems)
+    request_body(content = ReregisterIntegration, description = "The scope; optional.", example = json!({ "which": "failed" })),
+    responses((status = 200, description = "The re-registrations are queued, or previewed.", body = ReregistrationView, example = json!(ReregistrationView::example())), ChangeProblems)
 )]
 #[post("/mcp-integrations/{integration}/re-register")]
 pub(crate) async fn reregister_integration(

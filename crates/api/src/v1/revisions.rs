@@ -11,14 +11,14 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-/// Which part of a list of versions.
+/// The page of a list of versions.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListRevisions {
-    /// The page, from 0.
+    /// Page number, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
-    /// Items a page; 100 when absent.
+    /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
 }
@@ -36,22 +36,22 @@ pub(crate) struct RevisionView {
     /// Always `revision`.
     #[schema(example = "revision")]
     object: &'static str,
-    /// Its id.
+    /// Id of the version.
     id: Uuid,
-    /// 1 for the first.
+    /// Number of the version; the first is 1.
     number: i64,
-    /// The configuration as it was written, secrets replaced by markers; null when it was cleared.
+    /// The Advanced Configuration as it was written, with secrets replaced by markers; null when it was cleared.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// Who saved it.
+    /// Name of the actor who saved the version.
     created_by: String,
     /// The audit source: `api`, `web` or `cli`.
     door: String,
-    /// What the author said of it.
+    /// The author's comment.
     note: Option<String>,
-    /// The number it was restored from.
+    /// Number of the version that was restored; null when none was.
     restored_from: Option<i64>,
-    /// When it was saved.
+    /// When the version was saved (RFC 3339).
     created_at: DateTime<Utc>,
 }
 
@@ -89,7 +89,7 @@ impl RevisionView {
     }
 }
 
-/// The number in a path; what is none names no version.
+/// Parses the version number in a path; anything else is a version that does not exist.
 pub(crate) fn number(text: &str) -> Result<i64, Failure> {
     text.parse().map_err(|_| Error::NotFound { what: "revision", reference: text.to_owned() }.into())
 }

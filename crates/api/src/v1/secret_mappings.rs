@@ -1,4 +1,4 @@
-//! Members of Advanced Configurations that come from where the operator keeps secrets: the wire shape, the same on
+//! Members of Advanced Configurations that come from the operator's secret store: the wire format, the same on
 //! integrations and servers.
 
 use chrono::{DateTime, Utc};
@@ -6,29 +6,29 @@ use registry::{MappedSecret, SecretMapping, ValueFormat};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How a secret's text becomes a member.
+/// How the text of a secret becomes the value of a member.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SecretValueFormat {
-    /// It is JSON.
+    /// The text is parsed as JSON.
     Json,
-    /// It is the value itself.
+    /// The text is the value.
     String,
 }
 
-/// One member, and the secret it comes from.
+/// One member, and the secret that its value comes from.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = SecretMapping)]
 pub(crate) struct MappingBody {
-    /// `configurations.` and a member of the Advanced Configuration; each once.
+    /// `configurations.` and a member of the Advanced Configuration; each member at most once.
     #[schema(example = "configurations.headers")]
     target_field: String,
-    /// The name that the operator gave the secret in the configuration file (`secrets.<name>`).
+    /// Name of the secret in the configuration file (`secrets.<name>`).
     #[schema(example = "linear")]
     secret_reference_id: String,
-    /// The member of the secret that is meant; all of it when absent.
+    /// The member of the secret to use; the whole secret when absent.
     secret_key: Option<String>,
-    /// How it is read; `string` when absent.
+    /// How the text is read; `string` when absent.
     value_format: Option<SecretValueFormat>,
 }
 
@@ -46,23 +46,23 @@ impl From<MappingBody> for SecretMapping {
     }
 }
 
-/// A mapping in use, and how it stands. Never what the secret holds.
+/// A mapping and its state. Never contains the secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MappedSecret)]
 pub(crate) struct MappingView {
-    /// The member.
+    /// Name of the member.
     #[schema(example = "configurations.headers")]
     target_field: String,
-    /// The secret's name.
+    /// Name of the secret.
     #[schema(example = "linear")]
     secret_reference_id: String,
-    /// The member of the secret that is meant.
+    /// The member of the secret to use; null for the whole secret.
     secret_key: Option<String>,
-    /// How it is read.
+    /// How the text is read.
     value_format: Option<SecretValueFormat>,
-    /// When it was last read and had changed.
+    /// When the secret was last read with a changed value (RFC 3339).
     read_at: DateTime<Utc>,
-    /// Why it cannot be read since; the value read before stays in use.
+    /// Why the secret cannot be read; the value read before stays in use.
     problem: Option<String>,
 }
 
@@ -83,12 +83,12 @@ impl From<MappedSecret> for MappingView {
     }
 }
 
-/// All of a body's.
+/// Parses all mappings of a body.
 pub(crate) fn read(bodies: Vec<MappingBody>) -> Vec<SecretMapping> {
     bodies.into_iter().map(Into::into).collect()
 }
 
-/// All of a thing's.
+/// The views of all mappings of an object.
 pub(crate) fn show(mapped: Vec<MappedSecret>) -> Vec<MappingView> {
     mapped.into_iter().map(Into::into).collect()
 }

@@ -28,16 +28,16 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(delete_workspace);
 }
 
-/// A workspace to make.
+/// A workspace to create.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateWorkspace {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Acme")]
     name: String,
-    /// Its name in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
+    /// Slug, used in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
     #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "acme")]
     slug: Option<String>,
-    /// What it is for.
+    /// Description.
     #[schema(max_length = 500, example = "Everything of the Acme team.")]
     description: Option<String>,
 }
@@ -46,13 +46,13 @@ impl RequestBody for CreateWorkspace {
     const NEEDS: Permission = Permission::CreateWorkspaces;
 }
 
-/// What to change on a workspace; members that are not sent stay as they are.
+/// Changes to a workspace; absent members stay unchanged.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UpdateWorkspace {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Acme Corp")]
     name: Option<String>,
-    /// What it is for; null clears it.
+    /// Description; null clears it.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500, example = "Everything of the Acme team.")]
     description: Patch<String>,
@@ -63,17 +63,17 @@ impl RequestBody for UpdateWorkspace {
     const CHANGES: bool = true;
 }
 
-/// Which workspaces to list.
+/// The filters of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListWorkspaces {
     /// Part of the name or slug, ignoring case.
     #[param(max_length = 300, example = "acme")]
     search: Option<String>,
-    /// The page, from 0.
+    /// Page number, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
-    /// Items a page; 100 when absent.
+    /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
 }
@@ -85,21 +85,21 @@ pub(crate) struct WorkspaceView {
     /// Always `workspace`.
     #[schema(example = "workspace")]
     object: &'static str,
-    /// Its id.
+    /// Id of the workspace.
     id: Uuid,
-    /// Its name in URLs.
+    /// Slug of the workspace, used in URLs.
     slug: String,
     /// Display name.
     name: String,
-    /// What it is for.
+    /// Description.
     description: Option<String>,
-    /// Counts its changes, for `If-Match`.
+    /// Version of the workspace, for `If-Match`; grows with each change.
     version: i64,
-    /// When it was made.
+    /// When the workspace was created (RFC 3339).
     created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// When the workspace last changed (RFC 3339).
     updated_at: DateTime<Utc>,
-    /// The same, by the hosted product's name.
+    /// The same timestamp, by the hosted product's name.
     last_updated_at: DateTime<Utc>,
 }
 
@@ -195,10 +195,10 @@ pub(crate) async fn read_workspace(
     tag = "workspaces",
     params(
         ("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"1\""),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"1\""),
     ),
     request_body(content = UpdateWorkspace, description = "At least one member.", example = json!({ "name": "Acme Corp" })),
-    responses((status = 200, description = "It was saved.", body = Changed, example = json!(Changed::example())), ChangeProblems)
+    responses((status = 200, description = "The configuration was saved.", body = Changed, example = json!(Changed::example())), ChangeProblems)
 )]
 #[put("/workspaces/{workspace}")]
 pub(crate) async fn update_workspace(
@@ -216,12 +216,12 @@ pub(crate) async fn update_workspace(
 
 /// Delete a workspace
 ///
-/// With its integrations and servers. The clients of its servers are withdrawn upstream.
+/// Deletes its integrations and servers too. The clients of its servers are deregistered upstream.
 #[utoipa::path(
     tag = "workspaces",
     params(
         ("workspace" = String, Path, description = "Id or slug of the workspace.", example = "acme"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"1\""),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"1\""),
     ),
     responses((status = 200, description = "Deleted, with what was deleted along with it.", body = Removed, example = json!(Removed::example())), DeleteProblems)
 )]

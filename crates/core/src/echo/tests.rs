@@ -74,7 +74,7 @@ fn writings(secret: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_secret_is_hidden_however_it_is_written() {
+fn secret_is_hidden_in_every_encoding() {
     for secret in ["canary-7Qx2Zk9LmNp4", "C4n4ryTokenValue", "a/b+c=d&e<f>g\"h'i~j~k"] {
         for written in writings(secret) {
             let text = format!("It was <{written}> here.");
@@ -102,14 +102,14 @@ fn ordinary_text_is_left_alone() {
 }
 
 #[test]
-fn what_a_cut_left_of_a_secret_is_hidden() {
+fn truncated_secret_is_hidden() {
     let secret = Secret::new("C4n4ryTokenValue");
     assert_eq!(secret.scrub("sent was C4n4ryTokenVal"), "sent was [secret]");
     assert_eq!(secret.scrub("sent was C4n4ry"), "sent was C4n4ry");
 }
 
 #[test]
-fn the_time_is_linear_and_the_text_capped() {
+fn scan_time_is_linear_and_text_is_capped() {
     let secret = "baaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     for text in [
         "a".repeat(MAX_TEXT),
@@ -126,7 +126,7 @@ fn the_time_is_linear_and_the_text_capped() {
 
 proptest! {
     #[test]
-    fn no_writing_of_a_secret_stays(secret in "[!-~]{12,40}", before in "[ -~]{0,12}", after in "[ -~]{0,12}") {
+    fn no_encoding_of_a_secret_remains(secret in "[!-~]{12,40}", before in "[ -~]{0,12}", after in "[ -~]{0,12}") {
         let letters = secret.chars().filter(char::is_ascii_alphanumeric).count();
         prop_assume!(letters >= MIN_LOOSE && letters * 2 >= secret.len());
         for written in [
@@ -143,7 +143,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_without_harm(secret in ".{4,20}", text in ".{0,200}") {
+    fn any_text_is_scanned_without_panic(secret in ".{4,20}", text in ".{0,200}") {
         let mut last = 0;
         for range in find(&secret, &text) {
             prop_assert!(range.start >= last && range.end > range.start && range.end <= text.len());
@@ -153,7 +153,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_without_the_secret_s_letters_stays(text in "[a-m ]{0,200}") {
+    fn text_without_the_secret_is_unchanged(text in "[a-m ]{0,200}") {
         let mut kept = String::new();
         let _ = write!(kept, "{}", Secret::new("zyxwvutsrqpo").scrub(&text));
         prop_assert_eq!(kept, text);

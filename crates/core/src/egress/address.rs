@@ -104,7 +104,7 @@ const NAT64: Ipv6Net = Ipv6Net::new_assert(from_segments([0x64, 0xff9b, 0, 0, 0,
 /// How an address is to be met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Open to everybody.
+    /// Reachable for all users.
     Public,
     /// Refused unless allowed.
     Private,
@@ -146,7 +146,7 @@ fn embedded(address: IpAddr) -> Vec<IpAddr> {
     let octets = v6.octets();
     let at = |places: [usize; 4]| IpAddr::from(places.map(|place| octets[place]));
     match v6.segments() {
-        // `::` and `::1` are addresses of their own
+        // `::` and `::1` are special addresses
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
         // NAT64 of a network's own: the prefix is 48, 56, 64 or 96 bits long (RFC 6052 §2.2)
         [0x64, 0xff9b, 1, ..] => {

@@ -180,7 +180,7 @@ impl EgressPolicy {
             Host::Domain(name) if is_metadata_name(name) => {
                 return Err(AddressProblem::Never(undotted(name).to_owned()).into());
             }
-            // Known without asking anybody where it leads.
+            // Its target is known without a lookup.
             Host::Domain(_) if loopback => {
                 let first = self.check_address_within(text, Ipv4Addr::LOCALHOST.into(), scope);
                 first.or_else(|problem| {

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_gives_its_pointer() {
+    fn path_gives_its_pointer() {
         let root = Path::at("/configurations");
         let member = root.member("a/b");
         assert_eq!(member.element(3).pointer(), "/configurations/a~1b/3");

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hundred_are_listed_and_errors_come_first() {
+    fn at_most_100_findings_are_listed_errors_first() {
         let mut report = Report::default();
         for number in 0..150 {
             report.push(Finding::warning(format!("/{number}"), "odd", "Odd."));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn no_finding_is_long() {
+    fn findings_are_short() {
         let name = "é".repeat(600);
         let finding =
             Finding::error(format!("/a/{name}/{name}"), "wrong", name.repeat(10)).suggest(name.repeat(10));

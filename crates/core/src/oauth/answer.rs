@@ -91,7 +91,7 @@ pub(super) fn issue(
             "The authorization server issued a secret that cannot be used: it contains control or invisible characters (RFC 6749 appendix A.2).",
         ));
     }
-    // What the registration is managed with is judged below, and the id above: both are used as they stand.
+    // What the registration is managed with is judged below, and the id above: both are used unchanged.
     let stated_uri = answer.get("registration_client_uri").and_then(Value::as_str).map(str::to_owned);
     // These are compared with those that were asked for.
     let callbacks = answer.shift_remove("redirect_uris");
@@ -134,7 +134,7 @@ pub(super) fn issue(
     Ok(issued)
 }
 
-/// RFC 7591 §3.2.1: values may be replaced; what then does not work as asked is said.
+/// RFC 7591 §3.2.1: values may be replaced; values that then do not work as requested get a warning.
 fn warn_of_differences(
     answer: &Map<String, Value>,
     request: &Map<String, Value>,

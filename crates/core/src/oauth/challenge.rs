@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_quotes_and_lines_are_read() {
+    fn challenges_with_lists_quotes_and_lines_are_parsed() {
         let lines = [
             r#"Basic realm="a, \"b\"", charset=UTF-8, BEARER Resource_Metadata="https://h/.well-known/x" , scope="a b""#,
             "DPoP algs=\"ES256\"",

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_a_public_client_that_names_itself() {
+    fn client_id_document_is_a_public_client_with_its_url() {
         let url = document_url("https://id.example/", "abc");
         assert_eq!(url, "https://id.example/oauth/clients/abc.json");
         let wanted = metadata(json!({
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_stays_small() {
+    fn client_id_document_size_is_bounded() {
         let wanted = metadata(json!({ "client_name": "x".repeat(MAX_DOCUMENT_BYTES) }));
         let failure = client_id_document("https://h/c.json", &wanted, false).unwrap_err();
         assert_eq!(failure.code, "cimd_document_too_large");

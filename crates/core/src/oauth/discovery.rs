@@ -278,7 +278,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn well_known_places_come_in_the_order_of_the_norms() {
+    fn well_known_urls_are_in_the_standard_order() {
         let urls = |text: &str| protected_resource_urls(&Url::parse(text).unwrap());
         assert_eq!(
             urls("https://h/a/b?x=1"),
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn issuers_match_exactly_but_for_the_slash_of_an_empty_path() {
+    fn issuers_match_exactly_except_for_a_root_slash() {
         for (expected, found, trusted, result) in [
             ("https://h", "https://h", None, Some(IssuerMatch::Exact)),
             (
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_the_challenged_and_the_supported_ones() {
+    fn scopes_are_those_challenged_and_supported() {
         let document = json!({ "scopes_supported": ["b", "c", "two words", "", "quo\"te", "ü", 7, "c"] });
         let read = document.as_object().map(ProtectedResource);
         assert_eq!(scopes_named(Some("a  b"), read), ["a", "b", "c"]);

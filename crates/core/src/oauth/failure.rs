@@ -16,13 +16,13 @@ pub const MANAGEMENT_ANSWER_LOST: &str = "management_answer_lost";
 pub enum FailureClass {
     /// Time: connection, TLS, 408, 425, 429, 5xx.
     Transient,
-    /// Nobody knows: the request was sent and no answer read, so a client may exist.
+    /// The outcome is unknown: the request was sent and no answer was read, so a client may exist.
     Ambiguous,
     /// An admin: the authorization server does not offer or does not allow it.
     NeedsAdmin,
     /// An admin: the metadata are refused.
     Configuration,
-    /// Nobody should: what was found contradicts itself or may not be reached.
+    /// Not retried: what was found contradicts itself or may not be reached.
     Security,
     /// The upstream's developer: the answer makes no sense.
     Protocol,
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_are_read_and_bounded() {
+    fn retry_after_is_parsed_and_bounded() {
         let now = DateTime::parse_from_rfc3339("2026-11-23T10:00:00Z").unwrap().to_utc();
         for (header, seconds) in [
             ("120", Some(120)),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_refusals_are_fit_to_be_shown() {
+    fn refusal_texts_are_safe_to_show() {
         let words = |status, body: &str| classify_refusal(status, None, body.as_bytes()).error_description;
         assert_eq!(words(403, "Forbidden\r\n").as_deref(), Some("Forbidden"));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Takes out of what an upstream said what repeats a secret that it was sent or that it issued.
+//! Removes from an upstream's answer every repetition of a secret that was sent to it or that it issued.
 
 use super::answer::Issued;
 use super::discovery::Discovery;

@@ -100,7 +100,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn only_sane_objects_are_read() {
+    fn only_valid_objects_are_parsed() {
         let whole = br#"{"a":[1,-2,1.5,"x",null,true,{"b":{}}],"c":"d"}"#;
         assert_eq!(
             read_object(whole).map(Value::Object),

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_repeats_what_was_answered_and_leaves_out_what_is_not_wanted_any_more() {
+    fn update_repeats_the_answer_without_undesired_members() {
         let wanted = object(json!({ "client_name": "New", "redirect_uris": ["https://g/cb"] }));
         assert_eq!(
             Value::Object(recorded().update(&wanted)),
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_merged_into_what_is_known() {
+    fn update_answer_is_merged_into_the_client() {
         let wanted = object(json!({ "client_name": "New", "redirect_uris": ["https://g/cb"] }));
         let read = |status, body: Value| {
             recorded().read_update(status, None, body.to_string().as_bytes(), &wanted, now())
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_brings_what_was_rotated() {
+    fn read_returns_rotated_credentials() {
         let body = json!({ "client_id": "c", "registration_access_token": "t2", "token_endpoint_auth_method": ["client_secret_basic"], "redirect_uris": ["https://g/cb"] });
         let read = recorded().read_read(200, None, body.to_string().as_bytes(), now()).unwrap();
         assert_eq!(read.registration_access_token.unwrap().expose(), "t2");
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn management_that_an_answer_makes_unusable_stays_what_it_was() {
+    fn unusable_management_members_keep_the_old_ones() {
         for odd in [
             json!({ "registration_client_uri": "https://h/register/c#a" }),
             json!({ "registration_client_uri": "https://me@h/register/c" }),

@@ -30,7 +30,7 @@ pub(super) fn management(
     (Some(uri), Some(token))
 }
 
-/// What is said of a management address on another origin than the endpoint that answered.
+/// The warning about a management address on another origin than the endpoint that answered.
 pub(super) fn foreign_management(endpoint: &str, uri: &str) -> String {
     let origin = |url: &str| match Url::parse(url) {
         Ok(url) if url.origin().is_tuple() => clean(&url.origin().ascii_serialization(), 300),

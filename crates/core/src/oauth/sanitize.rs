@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_are_not_web_addresses_are_dropped_wherever_they_stand() {
+    fn non_web_links_are_dropped_everywhere() {
         for name in [
             "policy_uri",
             "policy_uri#ja",
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_are_not_seen_are_removed_and_said() {
+    fn invisible_characters_are_removed_with_a_warning() {
         for hidden in [
             "\u{0}",
             "\u{1b}",
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_documents_stay_as_they_are() {
+    fn ordinary_documents_are_unchanged() {
         let document = json!({
             "client_name": "Café ☕ 日本", "policy_uri": "https://h/p?x=1#y", "jwks": { "keys": [{ "kty": "EC", "x": "_-" }] },
             "redirect_uris": ["http://localhost:1/cb"], "mtls_endpoint_aliases": { "token_endpoint": "https://m.h/t" },
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_stays_short_whatever_was_sent() {
+    fn warnings_are_short_for_every_input() {
         let many: Map<String, Value> = (0..5000).map(|n| (format!("m{n}_uri"), json!("data:x"))).collect();
         let (kept, warnings) = fitted(Value::Object(many));
         assert_eq!(kept, json!({}));

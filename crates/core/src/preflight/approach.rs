@@ -6,7 +6,7 @@ use crate::registration::AuthType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// One way for gateways to identify themselves.
+/// How gateways identify themselves to an MCP server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Approach {
@@ -18,7 +18,7 @@ pub enum Approach {
     ByHand,
     /// Send fixed headers.
     Headers,
-    /// Nothing: the server lets everybody in.
+    /// Nothing: the server requires no authentication.
     Nothing,
 }
 
@@ -74,7 +74,7 @@ impl Approach {
     /// The Advanced Configuration `text` with what this approach needs, without what `before` had put there; every byte
     /// that has nothing to do with it stays. Empty: nothing is set any more. `None` if it is not the text of an object, or
     /// if a parent is not an object. `publishes_documents`: whether `auto` could choose a
-    /// document, so that registering must be said.
+    /// document, so that registration must be requested explicitly.
     pub fn apply(
         self,
         text: &str,
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sets_its_own_and_takes_it_back() {
+    fn each_approach_sets_and_removes_its_members() {
         let start = "{\n    \"tools\": [\"a\"],\n    \"oauth_metadata\": { \"scope\": \"x\" }\n}";
         let by_hand = Entered {
             client_id: "abc".to_owned(),

@@ -1,4 +1,4 @@
-//! A discovery told as a list of probes, and the ways to a client that it leaves open.
+//! A discovery as a list of probes, and the approaches that remain possible.
 
 use super::approach::Approach;
 use crate::metadata::Method;
@@ -40,25 +40,26 @@ pub struct Probe {
     pub document: Option<Map<String, Value>>,
 }
 
-/// Whether a way may be gone.
+/// Whether an approach can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Openness {
+pub enum Availability {
     /// The upstream offers it.
     Offered,
-    /// Nobody can know beforehand.
+    /// It cannot be known before it is tried.
     Unknown,
-    /// It cannot be: a sentence says why.
+    /// It cannot be used; the text says why.
     Closed(String),
 }
 
-/// A way for gateways to identify themselves there.
+/// An approach, and whether it can be used at this upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Way {
-    /// Which.
+pub struct ApproachOption {
+    /// The approach.
     pub approach: Approach,
-    /// Whether it may be gone.
-    pub openness: Openness,
+    /// Whether it can be used.
+    #[serde(rename = "openness")]
+    pub availability: Availability,
 }
 
 /// What a check of an upstream showed.
@@ -68,8 +69,8 @@ pub struct Examination {
     pub reached: bool,
     /// What was looked for, in order.
     pub probes: Vec<Probe>,
-    /// Every way, in display order.
-    pub ways: Vec<Way>,
+    /// Every approach, in display order.
+    pub ways: Vec<ApproachOption>,
     /// The approach to propose; `None`: the user must choose.
     pub proposed: Option<Approach>,
     /// Scopes worth asking for.
@@ -77,9 +78,12 @@ pub struct Examination {
 }
 
 impl Examination {
-    /// Whether a way may be gone, and if not why.
-    pub fn openness(&self, approach: Approach) -> &Openness {
-        self.ways.iter().find(|way| way.approach == approach).map_or(&Openness::Unknown, |way| &way.openness)
+    /// Whether `approach` can be used; `Unknown` for one that was not examined.
+    pub fn availability(&self, approach: Approach) -> &Availability {
+        self.ways
+            .iter()
+            .find(|way| way.approach == approach)
+            .map_or(&Availability::Unknown, |way| &way.availability)
     }
 }
 
@@ -101,18 +105,19 @@ pub fn examine(
         probes.push(documents(desired, discovery));
         probes.push(scopes(discovery));
     }
-    let ways: Vec<Way> = Approach::ALL
+    let ways: Vec<ApproachOption> = Approach::ALL
         .into_iter()
-        .map(|approach| Way { approach, openness: openness(approach, desired, found) })
+        .map(|approach| ApproachOption { approach, availability: availability(approach, desired, found) })
         .collect();
-    let offered =
-        |approach| ways.iter().any(|way| way.approach == approach && way.openness == Openness::Offered);
+    let offered = |approach| {
+        ways.iter().any(|way| way.approach == approach && way.availability == Availability::Offered)
+    };
     let proposed = match failure {
         None => [Approach::Publish, Approach::Register]
             .into_iter()
             .find(|one| offered(*one))
             .or(Some(Approach::ByHand)),
-        // Nobody there asks for OAuth.
+        // The upstream does not require OAuth.
         Some(failure) if failure.code == "authorization_server_not_found" => match status {
             Some(200..=299) => Some(Approach::Nothing),
             Some(401 | 403) => Some(Approach::Headers),
@@ -129,32 +134,32 @@ pub fn examine(
     }
 }
 
-fn openness(approach: Approach, desired: &Desired, found: &Result<Discovery, Failure>) -> Openness {
+fn availability(approach: Approach, desired: &Desired, found: &Result<Discovery, Failure>) -> Availability {
     let by = |discovery: &Discovery, method| {
         let mut desired = desired.clone();
         desired.effective.registration.method = method;
-        // A client entered by hand is another way.
+        // A pre-registered client is a different approach.
         desired.effective.credentials = None;
         match choose_method(&desired, discovery, true) {
             Choice::Nobody(block) => {
                 let own = closed(&block.code).map(str::to_owned);
-                Openness::Closed(own.or(block.detail).unwrap_or(block.code))
+                Availability::Closed(own.or(block.detail).unwrap_or(block.code))
             }
-            Choice::Adopt | Choice::Publish | Choice::Register => Openness::Offered,
+            Choice::Adopt | Choice::Publish | Choice::Register => Availability::Offered,
         }
     };
     match (approach, found) {
         (Approach::Publish, _) if !desired.publishes_documents => {
-            Openness::Closed(closed("cimd_not_available").unwrap_or_default().to_owned())
+            Availability::Closed(closed("cimd_not_available").unwrap_or_default().to_owned())
         }
         (Approach::Register, Ok(discovery)) => by(discovery, Method::Dcr),
         (Approach::Publish, Ok(discovery)) => by(discovery, Method::Cimd),
         (Approach::Register | Approach::Publish, Err(failure)) => match failure.class {
             // What may change by itself closes nothing.
-            FailureClass::Transient | FailureClass::Ambiguous => Openness::Unknown,
-            _ => Openness::Closed(failure.message.clone()),
+            FailureClass::Transient | FailureClass::Ambiguous => Availability::Unknown,
+            _ => Availability::Closed(failure.message.clone()),
         },
-        (Approach::ByHand | Approach::Headers | Approach::Nothing, _) => Openness::Unknown,
+        (Approach::ByHand | Approach::Headers | Approach::Nothing, _) => Availability::Unknown,
     }
 }
 

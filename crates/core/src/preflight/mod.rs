@@ -18,7 +18,7 @@ mod table;
 pub use advice::{Advice, AdviceInputs, AdviceSeverity};
 pub use approach::{Approach, Entered};
 pub use connection::connection_problem;
-pub use examination::{Examination, Openness, Probe, Quality, Way, examine};
+pub use examination::{ApproachOption, Availability, Examination, Probe, Quality, examine};
 pub use forecast::{Forecast, forecast};
 pub use table::{ADVICE, Rule, advise};
 

@@ -102,7 +102,7 @@ pub(super) fn document_is_public(inputs: &AdviceInputs<'_>) -> Option<AdviceText
     }
     advice_text(
         &["client_name"],
-        "The document can be read by everybody, and its `client_name` shows workspace and server. Set another one if that is too much.".to_owned(),
+        "The document is public, and its `client_name` shows workspace and server. Set another one if that is too much.".to_owned(),
     )
 }
 

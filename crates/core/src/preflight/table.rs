@@ -146,7 +146,7 @@ pub static ADVICE: &[Rule] = &[
     Rule {
         code: "document_is_public",
         weight: AdviceSeverity::Note,
-        meaning: "A Client ID Metadata Document can be read by everybody, and its name as shipped shows workspace and server.",
+        meaning: "A Client ID Metadata Document is public, and its name as shipped shows workspace and server.",
         check: notes::document_is_public,
     },
     Rule {

@@ -121,7 +121,7 @@ fn without(name: &'static str) -> impl FnOnce(&mut Discovery) {
 }
 
 #[test]
-fn nothing_but_what_cannot_be_known_is_said_of_a_good_server() {
+fn good_server_has_only_notes_about_unknowns() {
     let found = foreseen(&json!({}), CALLBACK, |_| {});
     let found: Vec<_> = found.iter().map(|one| (one.code.as_str(), one.weight)).collect();
     assert_eq!(
@@ -134,7 +134,7 @@ fn nothing_but_what_cannot_be_known_is_said_of_a_good_server() {
 }
 
 #[test]
-fn the_authorization_server_s_lists_are_compared_with_what_would_be_sent() {
+fn request_is_compared_with_advertised_lists() {
     let basic = metadata(&json!({ "token_endpoint_auth_method": "client_secret_basic" }));
     assert_eq!(codes(&basic, |_| {}), ["auth_method_not_offered"]);
     let post = metadata(&json!({ "token_endpoint_auth_method": "client_secret_post" }));
@@ -161,7 +161,7 @@ fn the_authorization_server_s_lists_are_compared_with_what_would_be_sent() {
 }
 
 #[test]
-fn metadata_that_some_servers_refuse_are_named() {
+fn metadata_that_some_servers_refuse_is_named() {
     for (members, code, about) in [
         (json!({ "logo_uri": "http://gateway.acme.com/logo.png" }), "logo_not_https", "logo_uri"),
         (json!({ "client_name": "A", "client_name#fr": "B" }), "language_variants", "client_name#fr"),
@@ -176,7 +176,7 @@ fn metadata_that_some_servers_refuse_are_named() {
 }
 
 #[test]
-fn a_logo_that_was_no_picture_is_a_risk_where_it_is_sent() {
+fn invalid_logo_is_a_risk_when_sent() {
     let resolution = resolution(&metadata(&json!({ "client_name": "Acme" })), CALLBACK);
     let discovery = discovery();
     let forecast = forecast(&desired(&resolution), &Ok(discovery.clone()), DOCUMENT, now());
@@ -201,7 +201,7 @@ fn a_logo_that_was_no_picture_is_a_risk_where_it_is_sent() {
 }
 
 #[test]
-fn a_loopback_callback_is_judged_by_where_the_authorization_server_is() {
+fn loopback_callback_depends_on_the_authorization_server() {
     let local = "http://localhost:8787/oauth/upstream-callback";
     let has = |callback: &str, change: fn(&mut Discovery)| {
         let found = foreseen(&metadata(&json!({ "tos_uri": "https://acme.com/terms" })), callback, change);
@@ -226,7 +226,7 @@ fn services_with_lists_are_known_by_their_domain() {
 }
 
 #[test]
-fn what_was_found_is_explained_where_it_is_odd() {
+fn irregular_discovery_is_explained() {
     assert_eq!(
         codes(&json!({}), |discovery| {
             discovery.issuer = "https://as.example/".to_owned();
@@ -246,7 +246,7 @@ fn what_was_found_is_explained_where_it_is_odd() {
 }
 
 #[test]
-fn a_client_entered_by_hand_is_taken_over_and_its_secret_stays_with_its_issuer() {
+fn pre_registered_client_is_adopted_and_its_secret_bound_to_the_issuer() {
     let entered = metadata(&json!({ "client_id": "by-hand", "client_secret": "s3cret-s3cret" }));
     assert_eq!(codes(&entered, |_| {}), ["callback_by_hand"]);
     let public = metadata(&json!({ "client_id": "by-hand" }));
@@ -275,7 +275,7 @@ fn a_client_entered_by_hand_is_taken_over_and_its_secret_stays_with_its_issuer()
 }
 
 #[test]
-fn the_forecast_says_why_there_would_be_no_client() {
+fn preflight_explains_a_missing_client() {
     let reason = |configuration: Value, auth_type, discovery: Result<Discovery, Failure>| {
         let desired = Desired { auth_type, ..desired(&resolution(&configuration, CALLBACK)) };
         let forecast = forecast(&desired, &discovery, DOCUMENT, now());
@@ -301,7 +301,7 @@ fn the_forecast_says_why_there_would_be_no_client() {
 }
 
 #[test]
-fn the_body_is_the_one_that_would_be_sent() {
+fn preflight_body_equals_the_request() {
     let desired = desired(&resolution(&metadata(&json!({ "client_name": "Acme" })), CALLBACK));
     let forecast = forecast(&desired, &Ok(discovery()), DOCUMENT, now());
     assert_eq!(forecast.endpoint.as_deref(), Some("https://as.example/register"));
@@ -313,7 +313,7 @@ fn the_body_is_the_one_that_would_be_sent() {
 }
 
 #[test]
-fn a_document_is_shown_as_it_would_be_published() {
+fn preflight_document_equals_the_published_one() {
     let resolution = resolution(
         &metadata(&json!({ "client_name#fr": "Acme en français", "client_name": "Acme" })),
         CALLBACK,
@@ -336,7 +336,7 @@ fn a_document_is_shown_as_it_would_be_published() {
 }
 
 #[test]
-fn codes_are_distinct_and_explained() {
+fn advice_codes_are_distinct_and_explained() {
     for (index, rule) in ADVICE.iter().enumerate() {
         assert!(ADVICE[..index].iter().all(|other| other.code != rule.code), "{}", rule.code);
         assert!(rule.meaning.ends_with('.'), "{}", rule.code);
@@ -345,7 +345,7 @@ fn codes_are_distinct_and_explained() {
 }
 
 #[test]
-fn a_test_of_the_connection_is_judged_by_how_gateways_authenticate() {
+fn connection_test_depends_on_the_authentication() {
     use AuthType::{Headers, None as Nothing, OauthAuto, OauthClientCredentials};
     for (auth_type, status, speaks, good) in [
         (OauthAuto, 401, false, true),
@@ -378,7 +378,7 @@ fn exchange(step: &str, status: Option<u16>) -> Exchange {
 }
 
 #[test]
-fn a_discovery_is_told_and_leads_to_a_proposal() {
+fn discovery_is_explained_and_proposes_an_approach() {
     let wanted = desired(&resolution(&json!({}), CALLBACK));
     let told = |change: &dyn Fn(&mut Discovery)| {
         let mut discovery = discovery();
@@ -398,9 +398,9 @@ fn a_discovery_is_told_and_leads_to_a_proposal() {
     assert_eq!(well.probes[1].duration_ms, Some(14), "both places that were asked count");
     assert_eq!(well.probes[3].title, "Registration endpoint, S256 PKCE, public clients");
     assert_eq!(well.proposed, Some(Approach::Register));
-    assert_eq!(*well.openness(Approach::Register), Openness::Offered);
+    assert_eq!(*well.availability(Approach::Register), Availability::Offered);
     assert!(
-        matches!(well.openness(Approach::Publish), Openness::Closed(why) if why.contains("cimd.public_url"))
+        matches!(well.availability(Approach::Publish), Availability::Closed(why) if why.contains("cimd.public_url"))
     );
 
     let by_hand = told(&|found| {
@@ -408,7 +408,7 @@ fn a_discovery_is_told_and_leads_to_a_proposal() {
         found.metadata.shift_remove("code_challenge_methods_supported");
     });
     assert_eq!(by_hand.proposed, Some(Approach::ByHand));
-    assert!(matches!(by_hand.openness(Approach::Register), Openness::Closed(_)));
+    assert!(matches!(by_hand.availability(Approach::Register), Availability::Closed(_)));
     let bad: Vec<_> =
         by_hand.probes.iter().filter(|one| one.grade == Quality::Bad).map(|one| &*one.title).collect();
     assert_eq!(bad, ["No PKCE with S256"]);
@@ -421,7 +421,7 @@ fn a_discovery_is_told_and_leads_to_a_proposal() {
 }
 
 #[test]
-fn a_failed_discovery_closes_only_what_cannot_change_by_itself() {
+fn failed_discovery_disables_only_permanent_impossibilities() {
     let wanted = desired(&resolution(&json!({}), CALLBACK));
     let told = |status, class, code| {
         let other = (code == "resource_mismatch").then_some("https://mcp.example/other");
@@ -429,7 +429,7 @@ fn a_failed_discovery_closes_only_what_cannot_change_by_itself() {
     };
     let away = told(None, FailureClass::Transient, "unreachable");
     assert!(!away.reached && away.proposed.is_none());
-    assert_eq!(*away.openness(Approach::Register), Openness::Unknown);
+    assert_eq!(*away.availability(Approach::Register), Availability::Unknown);
     assert_eq!(away.probes[0].grade, Quality::Bad);
 
     for (status, proposed) in
@@ -437,8 +437,8 @@ fn a_failed_discovery_closes_only_what_cannot_change_by_itself() {
     {
         let without = told(status, FailureClass::NeedsAdmin, "authorization_server_not_found");
         assert_eq!(without.proposed, proposed);
-        assert_eq!(*without.openness(Approach::Register), Openness::Closed("Why.".to_owned()));
-        assert_eq!(*without.openness(Approach::Headers), Openness::Unknown);
+        assert_eq!(*without.availability(Approach::Register), Availability::Closed("Why.".to_owned()));
+        assert_eq!(*without.availability(Approach::Headers), Availability::Unknown);
     }
     let other = told(Some(401), FailureClass::Security, "resource_mismatch");
     assert_eq!(other.probes[1].instead.as_deref(), Some("https://mcp.example/other"));

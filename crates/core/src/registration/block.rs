@@ -5,6 +5,6 @@
 pub struct Block {
     /// Reason code.
     pub code: String,
-    /// A sentence for people; `None` keeps the one recorded with the failure.
+    /// A sentence for users; `None` keeps the one recorded with the failure.
     pub detail: Option<String>,
 }

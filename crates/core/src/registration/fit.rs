@@ -55,7 +55,7 @@ pub(super) fn updatable(desired: &Desired, client: &ActiveClient) -> bool {
         && client.update_refused.as_ref() != Some(&desired.digest)
 }
 
-/// Whether a client that is not as wanted may be replaced without asking anybody (INV-6): a new one
+/// Whether a client without the desired metadata may be replaced without approval (INV-6): a new one
 /// costs users their consent, unless it was entered manually or cannot have been used yet.
 pub(super) fn may_replace(desired: &Desired, client: &ActiveClient) -> bool {
     if client.method == RegistrationMethod::PreRegistered {

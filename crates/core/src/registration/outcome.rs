@@ -84,7 +84,7 @@ pub fn after_failure(
 /// What a failure of reading or updating a client (RFC 7592) means for that client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ManagementConsequence {
-    /// Nobody knows whether secret and token were replaced: it is asked again.
+    /// Unknown whether secret and token were replaced: the update is sent again.
     InDoubt,
     /// The authorization server does not know it any more.
     Forgotten,
@@ -117,7 +117,7 @@ pub fn after_management_failure(
         ("client_forgotten", ManagementStep::Update) => C::RefusedAndAsked,
         ("client_forgotten", ManagementStep::Verify) => C::Forgotten,
         // A token that is not accepted means a lost token or a lost client (RFC 7592 §2.1): together with a gateway's word,
-        // or where nobody has the client anyway, it is taken for the latter.
+        // or where no gateway has the client, it is taken for the latter.
         ("management_token_refused", ManagementStep::Verify) if reported || unused => C::Forgotten,
         ("management_token_refused", _) => C::Unmanageable,
         (_, ManagementStep::Update) => C::Refused,

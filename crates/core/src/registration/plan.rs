@@ -186,7 +186,7 @@ fn renew(
     if may_wait {
         return await_approval(
             "secret_expiring",
-            "The client's secret expires soon, and only a new client brings a new one. Approve to replace it now; when the secret has expired it is replaced without asking, because nobody can use it any more.",
+            "The client's secret expires soon, and only a new client brings a new one. Approve to replace it now; when the secret has expired it is replaced without asking, because the old one cannot be used any more.",
             until.filter(|moment| *moment > now).or(client.secret_expires_at),
         );
     }

@@ -1,4 +1,4 @@
-//! Connections that never carry a request: nobody can have acted on one.
+//! Connections that never carry a request, so that no server can have acted on one.
 
 use crate::hostile::{TEST_TIMEOUT, answering};
 use crate::upstream::{Reply, guarded, hasty};
@@ -11,9 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-/// What a connection does before it speaks TLS: nobody can have received a request, so nothing is ambiguous.
+/// What a connection does before it speaks TLS: no server can have received a request, so nothing is ambiguous.
 #[tokio::test]
-async fn handshakes_that_lead_nowhere() {
+async fn failed_handshakes_are_reported() {
     let hello = [0x16, 3, 3, 0x40, 0];
     for (what, bytes, closes, expected) in [
         ("says nothing", &[][..], false, "timeout"),

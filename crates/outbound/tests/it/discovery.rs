@@ -62,7 +62,7 @@ async fn serving(
 }
 
 #[tokio::test]
-async fn the_challenge_says_where_to_look_and_nothing_else_is_asked() {
+async fn challenge_names_the_only_metadata_url_requested() {
     let upstream = serving(
         |origin| {
             vec![
@@ -97,7 +97,7 @@ async fn the_challenge_says_where_to_look_and_nothing_else_is_asked() {
 }
 
 #[tokio::test]
-async fn without_a_challenge_the_well_known_places_are_asked_in_order() {
+async fn well_known_urls_are_requested_in_order_without_a_challenge() {
     let upstream = serving(
         |origin| {
             vec![
@@ -127,7 +127,7 @@ async fn without_a_challenge_the_well_known_places_are_asked_in_order() {
 }
 
 #[tokio::test]
-async fn issuers_are_believed_only_where_they_fit() {
+async fn issuer_is_accepted_only_when_it_matches() {
     for (listed, found_at, named, trusted, expected) in [
         ("/", AS.to_owned(), "", None, Ok(IssuerMatch::RootSlash)),
         ("", AS.to_owned(), "/", None, Ok(IssuerMatch::RootSlash)),
@@ -175,7 +175,7 @@ async fn metadata_of_another_resource_stop_everything() {
 }
 
 #[tokio::test]
-async fn the_first_server_that_validates_is_taken() {
+async fn first_valid_authorization_server_is_used() {
     let upstream = serving(
         |origin| {
             let mut document = resource(origin, "/mcp", "/good");
@@ -195,7 +195,7 @@ async fn the_first_server_that_validates_is_taken() {
 }
 
 #[tokio::test]
-async fn endpoints_are_there_and_https() {
+async fn endpoints_are_present_and_https() {
     for (name, value, expected) in [
         ("token_endpoint", json!("http://as.example/token"), "endpoint_not_allowed"),
         ("authorization_endpoint", json!("javascript:alert(1)"), "endpoint_not_allowed"),
@@ -235,7 +235,7 @@ async fn servers_without_metadata_can_be_entered_by_hand() {
 }
 
 #[tokio::test]
-async fn missing_pkce_is_a_warning_here() {
+async fn missing_pkce_is_a_warning_in_discovery() {
     let upstream = serving(
         |origin| {
             let mut metadata = metadata(origin);
@@ -257,7 +257,7 @@ fn whole(origin: &str, seen: &Seen) -> Reply {
 }
 
 #[tokio::test]
-async fn no_answer_to_the_probe_says_that_there_is_no_authorization() {
+async fn probe_answers_never_mean_that_no_authorization_is_needed() {
     for status in [200, 400, 404, 405, 500] {
         let upstream = Upstream::start(move |origin, seen| match seen.path.as_str() {
             "/mcp" => Reply::status(status),
@@ -276,7 +276,7 @@ async fn no_answer_to_the_probe_says_that_there_is_no_authorization() {
 }
 
 #[tokio::test]
-async fn what_may_be_well_later_is_tried_later() {
+async fn transient_failures_are_retried() {
     for (path, status) in [
         ("/mcp", 503),
         ("/mcp", 429),
@@ -300,7 +300,7 @@ async fn what_may_be_well_later_is_tried_later() {
         );
         assert_eq!(failure.retry_after, Some(30));
     }
-    // 502 is what proxies say of what does not exist: other places are asked, but nobody is sent to a person for it.
+    // Proxies answer 502 for a missing host: other URLs are requested, but no user has to act.
     let upstream = Upstream::start(|origin, seen| match seen.path.as_str() {
         "/mcp" => Reply::status(401),
         path if path.ends_with("/mcp") => Reply::status(502),

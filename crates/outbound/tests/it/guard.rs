@@ -39,7 +39,7 @@ async fn private_addresses_are_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn addresses_that_upstreams_name_are_judged_like_any_other() {
+async fn addresses_named_by_upstreams_are_checked_too() {
     for hint in ["https://10.0.0.1/x", "http://169.254.169.254/latest", "file:///etc/passwd", "not a url"] {
         let challenge = format!("Bearer resource_metadata=\"{hint}\"");
         let upstream =
@@ -52,7 +52,7 @@ async fn addresses_that_upstreams_name_are_judged_like_any_other() {
 }
 
 #[tokio::test]
-async fn redirects_of_documents_are_followed_three_times_and_judged_each_time() {
+async fn document_redirects_are_followed_three_times_and_checked() {
     let upstream = Upstream::start(|origin, seen| match seen.path.as_str() {
         "/mcp" => Reply::status(401),
         path if path.starts_with(PLACE) => Reply::redirect(302, "/1"),
@@ -78,7 +78,7 @@ async fn redirects_of_documents_are_followed_three_times_and_judged_each_time() 
 }
 
 #[tokio::test]
-async fn documents_are_capped_and_sane() {
+async fn documents_are_bounded_and_valid() {
     let large = format!("{{\"resource\":\"{}\"}}", "x".repeat(256 * 1024)).into_bytes();
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(40), "]".repeat(40)).into_bytes();
     let twice = br#"{"resource":"a","resource":"b"}"#.to_vec();
@@ -102,7 +102,7 @@ async fn documents_are_capped_and_sane() {
 }
 
 #[tokio::test]
-async fn slow_answers_run_out_of_time() {
+async fn slow_answers_time_out() {
     for stall in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"] {
         let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
             "/mcp" => Reply::status(401),

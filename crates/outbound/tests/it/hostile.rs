@@ -100,7 +100,7 @@ fn peak_memory() -> u64 {
 }
 
 #[tokio::test]
-async fn bodies_without_end() {
+async fn endless_bodies_are_cut() {
     let before = peak_memory();
     let (gzip, again) = gzipped_spaces_without_end();
     let bomb = |encoding: &str| {
@@ -131,7 +131,7 @@ async fn bodies_without_end() {
 }
 
 #[tokio::test]
-async fn headers_without_measure() {
+async fn excessive_headers_are_refused() {
     let before = peak_memory();
     let ok = "HTTP/1.1 200 OK\r\n";
     for (what, reply) in [
@@ -153,7 +153,7 @@ async fn headers_without_measure() {
 }
 
 #[tokio::test]
-async fn trailers_and_extensions_without_measure() {
+async fn excessive_trailers_and_extensions_are_refused() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     for (what, reply) in [
         ("an extension without end", flood(&format!("{chunked}2;a="), "x")),
@@ -164,7 +164,7 @@ async fn trailers_and_extensions_without_measure() {
 }
 
 #[tokio::test]
-async fn what_is_no_http() {
+async fn non_http_answers_are_refused() {
     let ok = "HTTP/1.1 200 OK\r\n";
     for (what, reply) in [
         ("another protocol", raw("SSH-2.0-OpenSSH_9.6\r\n")),
@@ -232,7 +232,7 @@ async fn too_little() {
 
 /// What is read and forgotten as fast as it comes: only time ends it, but memory does not grow.
 #[tokio::test]
-async fn what_only_time_ends() {
+async fn stalled_answers_time_out() {
     let before = peak_memory();
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let hints = "HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n";
@@ -249,7 +249,7 @@ async fn what_only_time_ends() {
 }
 
 #[tokio::test]
-async fn what_is_odd_but_whole() {
+async fn irregular_complete_answers_are_accepted() {
     let ok = "HTTP/1.1 200 OK\r\n";
     for (what, reply, said, registration) in [
         (
@@ -294,7 +294,7 @@ async fn what_is_odd_but_whole() {
 }
 
 #[tokio::test]
-async fn refusals_are_cut_and_still_refusals() {
+async fn truncated_refusal_is_still_a_refusal() {
     let (gzip, again) = gzipped_spaces_without_end();
     let head = "HTTP/1.1 403 x\r\ncontent-encoding: gzip\r\n\r\n";
     let refused = (FailureClass::NeedsAdmin, "registration_not_allowed");
@@ -314,7 +314,7 @@ async fn refusals_are_cut_and_still_refusals() {
 }
 
 #[tokio::test]
-async fn deletions_end_in_time_too() {
+async fn deletions_time_out_too() {
     for (reply, client, expected) in [
         (raw("nonsense\r\n\r\n"), guarded(), (FailureClass::Protocol, "answer_not_http")),
         (Reply::Close, guarded(), (FailureClass::Ambiguous, "connection_lost")),
@@ -332,7 +332,7 @@ async fn deletions_end_in_time_too() {
 
 /// Of an answer to the first request only the head is of use; its body may be an event stream without end.
 #[tokio::test]
-async fn the_body_of_a_challenge_is_not_read() {
+async fn challenge_body_is_not_read() {
     let (gzip, again) = gzipped_spaces_without_end();
     let head = "HTTP/1.1 401 x\r\ncontent-encoding: gzip\r\n\r\n";
     for reply in [

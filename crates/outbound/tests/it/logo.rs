@@ -24,7 +24,7 @@ async fn problem(client: &UpstreamClient, url: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_picture_comes_with_what_it_is() {
+async fn image_is_returned_with_its_type() {
     let upstream = Upstream::start(|_, _| image("text/plain", png())).await;
     let (picture, bytes) = fetch_logo(&guarded(), &upstream.url("/logo")).await.unwrap();
     let expected =
@@ -40,7 +40,7 @@ async fn a_picture_comes_with_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_called_a_picture_is_none() {
+async fn html_declared_as_image_is_refused() {
     let upstream = Upstream::start(|_, seen| match seen.path.as_str() {
         "/page.png" => image("image/png", b"<!doctype html><script>alert(1)</script>".to_vec()),
         "/gone.png" => Reply::status(404),
@@ -53,7 +53,7 @@ async fn a_page_that_is_called_a_picture_is_none() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_said_and_not_followed() {
+async fn logo_redirect_is_reported_and_not_followed() {
     let other = Upstream::start(|_, _| image("image/png", png())).await;
     for location in
         [other.url("/logo.png"), "https://10.0.0.1/logo.png".into(), "https://169.254.169.254/latest".into()]
@@ -68,7 +68,7 @@ async fn a_redirect_is_said_and_not_followed() {
 }
 
 #[tokio::test]
-async fn a_picture_without_end_is_cut() {
+async fn endless_image_is_cut() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\n\r\n\x89PNG".to_vec();
     let flood = Upstream::start(move |_, _| Reply::Flood(head.clone(), vec![0; 64 * 1024])).await;
     assert_eq!(problem(&guarded(), &flood.url("/logo.png")).await.0, "too_large");
@@ -84,7 +84,7 @@ async fn a_picture_without_end_is_cut() {
 }
 
 #[tokio::test]
-async fn a_slow_picture_is_given_up() {
+async fn slow_image_times_out() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\n\r\n\x89PNG".to_vec();
     let slow = Upstream::start(move |_, _| Reply::Drip(head.clone(), vec![0])).await;
     assert_eq!(problem(&hasty(), &slow.url("/logo.png")).await.0, "unanswered timeout");
@@ -92,7 +92,7 @@ async fn a_slow_picture_is_given_up() {
 }
 
 #[tokio::test]
-async fn private_addresses_are_not_asked() {
+async fn logo_on_a_private_address_is_not_requested() {
     let strict = || UpstreamClient::new(EgressPolicy::default(), Limits::default());
     let inside = strict().with_lookup(Script::in_turn(&[&["10.9.9.9"]]));
     for (client, url) in [

@@ -36,7 +36,7 @@ async fn deletions_carry_the_token_and_are_never_redirected() {
 }
 
 #[tokio::test]
-async fn a_deletion_whose_answer_is_lost_may_have_worked() {
+async fn deletion_with_a_lost_answer_is_ambiguous() {
     let upstream = Upstream::start(|_, _| Reply::Close).await;
     let token = Secret::new("rat-canary");
     let lost = delete(&guarded(), &upstream.url("/register/c"), &token).await.result.unwrap_err();

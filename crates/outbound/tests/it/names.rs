@@ -25,7 +25,7 @@ struct Lines {
 }
 
 impl Script {
-    /// The same answer, whoever asks.
+    /// The same answer for every caller.
     pub(crate) fn always(addresses: &[&str]) -> Self {
         let script = Self::default();
         script.0.lock().unwrap().then = Some(parsed(addresses));
@@ -89,7 +89,7 @@ async fn class_and_code(client: &UpstreamClient, url: &str) -> (FailureClass, &'
 const BLOCKED: (FailureClass, &str) = (FailureClass::Security, "address_blocked");
 
 #[tokio::test]
-async fn a_name_that_changes_its_mind_gains_nothing() {
+async fn dns_rebinding_is_refused() {
     let authority = Authority::new("ours");
     let issue = |_: &str, _: &_| Reply::json(201, &json!({ "client_id": "c" }));
     // The first address may be reached, the second may not; the same server listens on both.
@@ -106,13 +106,13 @@ async fn a_name_that_changes_its_mind_gains_nothing() {
     assert_eq!(script.asked().len(), 1, "between judging and connecting nobody asks again");
     assert_eq!(class_and_code(&client, &url).await, BLOCKED);
     registered(&client, &url).await.unwrap();
-    // Every request asks anew: no connection and no answer is kept.
+    // Every request resolves the name again: no connection and no answer is cached.
     assert_eq!(script.asked(), ["as.example"; 3]);
     assert_eq!((good.seen().len(), good.connections(), private.connections()), (2, 2, 0));
 }
 
 #[tokio::test]
-async fn every_request_and_every_hop_asks_once() {
+async fn every_request_and_redirect_resolves_once() {
     let authority = Authority::new("ours");
     let upstream =
         Upstream::start_at("127.0.0.1:0", Some(authority.server(&["a.example", "b.example"])), |_, seen| {
@@ -140,7 +140,7 @@ async fn every_request_and_every_hop_asks_once() {
 }
 
 #[tokio::test]
-async fn one_bad_address_among_good_ones_is_enough() {
+async fn one_blocked_address_of_a_name_is_enough() {
     let upstream = Upstream::start(|_, _| Reply::status(500)).await;
     let url = format!("https://as.example:{}/register", upstream.port);
     for answer in [
@@ -165,7 +165,7 @@ async fn one_bad_address_among_good_ones_is_enough() {
 }
 
 #[tokio::test]
-async fn names_lead_to_no_private_range_and_lists_open_no_cloud() {
+async fn names_do_not_reach_private_ranges_or_cloud_metadata() {
     let script = Script::default();
     let strict = UpstreamClient::new(EgressPolicy::default(), Limits::default()).with_lookup(script.clone());
     let open = UpstreamClient::new(allowing(&["0.0.0.0/0", "::/0", "as.example"]), Limits::default())
@@ -201,7 +201,7 @@ async fn names_lead_to_no_private_range_and_lists_open_no_cloud() {
 }
 
 #[tokio::test]
-async fn names_without_an_answer() {
+async fn unresolvable_names_are_reported() {
     let url = "https://as.example/register";
     let client = |total: u64, connect: u64| {
         let limits = Limits { total: Duration::from_millis(total), connect: Duration::from_millis(connect) };
@@ -227,14 +227,14 @@ async fn names_without_an_answer() {
     );
 }
 
-/// A proxy would connect to what nobody here judged. The test above runs again, in a process with one in its environment.
+/// A proxy would connect to an address that was not checked. The test above runs again, in a process with one in its environment.
 #[test]
-fn the_environments_proxy_is_not_asked() {
+fn proxy_of_the_environment_is_ignored() {
     let proxy = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     proxy.set_nonblocking(true).unwrap();
     let url = format!("http://{}", proxy.local_addr().unwrap());
     let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "names::a_name_that_changes_its_mind_gains_nothing"]);
+    again.args(["--exact", "names::dns_rebinding_is_refused"]);
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         again.env(name, &url);
     }

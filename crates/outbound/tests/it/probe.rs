@@ -11,7 +11,7 @@ fn header(name: &str, value: &str) -> (String, Secret) {
 }
 
 #[tokio::test]
-async fn an_mcp_server_is_asked_as_its_transport_begins() {
+async fn mcp_server_gets_an_initialize_request() {
     let upstream = Upstream::start(|_, seen| match seen.method.as_str() {
         "POST" => Reply::json(200, &json!({ "jsonrpc": "2.0" })),
         _ => Reply::status(200).header("content-type", "text/event-stream"),
@@ -27,7 +27,7 @@ async fn an_mcp_server_is_asked_as_its_transport_begins() {
 }
 
 #[tokio::test]
-async fn headers_follow_no_redirect_and_replace_none_of_the_request_s_own() {
+async fn configured_headers_follow_no_redirect_and_override_none() {
     let upstream = Upstream::start(|origin, _| Reply::redirect(302, format!("{origin}/elsewhere"))).await;
     let headers = [header("x-key", "canary"), header("Host", "evil.example"), header("accept", "text/html")];
     for transport in [Transport::Http, Transport::Sse] {
@@ -44,7 +44,7 @@ async fn headers_follow_no_redirect_and_replace_none_of_the_request_s_own() {
 }
 
 #[tokio::test]
-async fn a_header_that_cannot_be_sent_is_said_without_showing_it() {
+async fn unsendable_header_is_reported_without_its_value() {
     let upstream = Upstream::start(|_, _| Reply::status(200)).await;
     let found =
         probe(&guarded(), &upstream.url("/mcp"), Transport::Http, &[header("x-key", "can\nary")]).await;

@@ -21,7 +21,7 @@ async fn said(client: &UpstreamClient, upstream: &Upstream, mcp_url: String) -> 
 const NOT_FOLLOWED: &str = "The redirect leads to an address that is not allowed.";
 
 #[tokio::test]
-async fn to_other_schemes_and_private_addresses_they_are_not_followed() {
+async fn redirects_to_other_schemes_and_private_addresses_are_refused() {
     let authority = Authority::new("ours");
     let elsewhere = Upstream::start(|_, _| Reply::status(404)).await;
     let plain = elsewhere.url("/x");
@@ -51,7 +51,7 @@ async fn to_other_schemes_and_private_addresses_they_are_not_followed() {
                 if seen.path == "/mcp" { Reply::status(401) } else { Reply::redirect(302, to.clone()) }
             })
             .await;
-        // The server, twice, and then whatever name it redirects to.
+        // The server, twice, and then the name it redirects to.
         let script = Script::in_turn(&[&["127.0.0.2"], &["127.0.0.2"], &["10.9.9.9"]]);
         let client = UpstreamClient::new(policy.clone(), Limits::default())
             .with_lookup(script)
@@ -70,7 +70,7 @@ async fn to_other_schemes_and_private_addresses_they_are_not_followed() {
 }
 
 #[tokio::test]
-async fn odd_ones_are_answers() {
+async fn redirects_without_location_are_answers() {
     for reply in [
         Reply::status(302),
         Reply::redirect(302, "\u{fc}nsinn"),
@@ -110,7 +110,7 @@ async fn loops_end() {
 }
 
 #[tokio::test]
-async fn nothing_is_taken_along() {
+async fn redirected_request_carries_no_credentials() {
     let end = Upstream::start(|_, _| Reply::status(404)).await;
     let to = end.url("/end");
     let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
@@ -135,7 +135,7 @@ async fn nothing_is_taken_along() {
 }
 
 #[tokio::test]
-async fn what_carries_something_is_never_redirected() {
+async fn request_with_a_body_or_credential_is_never_redirected() {
     let other = Upstream::start(|_, _| Reply::status(204)).await;
     for status in [301, 302, 303, 307, 308] {
         let to = other.url("/x");

@@ -24,7 +24,7 @@ async fn class_and_code(guarded: &UpstreamClient, url: &str) -> (FailureClass, &
 }
 
 #[tokio::test]
-async fn a_client_is_registered_with_exactly_the_request() {
+async fn client_is_registered_with_exactly_the_request() {
     let issued = json!({ "client_id": "c", "redirect_uris": ["https://g/cb"], "client_secret": "canary", "registration_access_token": "canary2", "registration_client_uri": "https://h/r/c" });
     let upstream = Upstream::start(move |_, _| Reply::json(201, &issued)).await;
     let token = Secret::new("iat");
@@ -63,7 +63,7 @@ async fn redirects_are_answers_and_never_followed() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_ambiguous() {
+async fn lost_answer_is_ambiguous() {
     let half = "HTTP/1.1 201 Created\r\ncontent-length: 99\r\n\r\n{\"client_id\":";
     for (guarded, lose) in [
         (guarded(), ""),
@@ -86,12 +86,12 @@ async fn a_lost_answer_is_ambiguous() {
 }
 
 #[tokio::test]
-async fn what_was_never_sent_is_not_ambiguous() {
+async fn unsent_request_is_not_ambiguous() {
     let gone = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let refusing = format!("http://{}/register", gone.local_addr().unwrap());
     drop(gone);
     assert_eq!(class_and_code(&guarded(), &refusing).await, (FailureClass::Transient, "connection_failed"));
-    // A connection that stands, but whose other side never speaks TLS: no request can have been read from it.
+    // An open connection whose other side never speaks TLS: no request can have been read from it.
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("https://{}/register", silent.local_addr().unwrap());
     assert_eq!(class_and_code(&hasty(), &url).await, (FailureClass::Transient, "timeout"));
@@ -104,7 +104,7 @@ async fn what_was_never_sent_is_not_ambiguous() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_one_however_much_of_it_was_read() {
+async fn partially_read_refusal_is_a_refusal() {
     let half = "HTTP/1.1 503 x\r\ncontent-length: 99\r\nretry-after: 7\r\n\r\nbusy";
     let upstream = Upstream::start(move |_, _| Reply::Stall(half.into())).await;
     let busy = send(&hasty(), &upstream.url("/r")).await.result.unwrap_err();
@@ -123,7 +123,7 @@ async fn a_refusal_is_one_however_much_of_it_was_read() {
 }
 
 #[tokio::test]
-async fn a_token_that_an_upstream_repeats_goes_no_further() {
+async fn token_repeated_by_an_upstream_is_removed() {
     let token = Secret::new("iat-canary");
     for (status, body) in [
         (401, json!({ "error": "invalid_token", "error_description": "token iat-canary is bad" })),

@@ -155,7 +155,7 @@ async fn internal_server_leads_to_what_the_list_opens() {
 }
 
 #[tokio::test]
-async fn what_an_admin_entered_is_reached_and_no_other_host() {
+async fn configured_host_is_reached_and_no_other() {
     let authority = Authority::new("ours");
     let inside = internal(&authority, &["internal.example"]).await;
     let issuer = format!("https://internal.example:{}", inside.port);

@@ -32,7 +32,7 @@ async fn registered(client: &UpstreamClient, upstream: &Upstream, host: &str) ->
 }
 
 #[tokio::test]
-async fn an_authority_of_ones_own_is_trusted_where_it_is_given() {
+async fn custom_certificate_authority_is_trusted_when_configured() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let upstream = serving(ours.server(&[NAME, "127.0.0.1"])).await;
     let trusting = client().with_certificates(ours.pem.as_bytes()).unwrap();

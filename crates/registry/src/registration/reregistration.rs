@@ -120,7 +120,7 @@ impl Registrations<'_> {
     }
 
     /// Asks for new clients for an integration's registrations, as far as the actor may see them. What the scope does not
-    /// say by its name must be confirmed with the counts that [`Self::weigh_reregistration`] gave.
+    /// say by its name must be confirmed with the counts that [`Self::dry_run_reregistration`] gave.
     pub async fn reregister_integration(
         self,
         actor: &Actor,

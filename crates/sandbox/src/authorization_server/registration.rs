@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(super) async fn register(state: &State, request: &HttpRequest, body: &[u8]) -> HttpResponse {
     let (number, hang) = receive(state, request, body);
     if hang > 0 {
-        // A sandbox that is being stopped does not make anybody wait for the end of a hang.
+        // A sandbox that stops does not wait for the end of a hang.
         let mut stopping = state.stopping.subscribe();
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(hang)) => {}

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_client_goes_all_the_way() {
+async fn client_completes_the_authorization_flow() {
     let peer = Peer::with(Quirks::default()).await;
     let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
 
@@ -94,7 +94,7 @@ async fn a_client_goes_all_the_way() {
 }
 
 #[tokio::test]
-async fn a_person_may_say_no() {
+async fn user_may_deny_consent() {
     let peer = Peer::with(Quirks::default()).await;
     let (_, registered) = peer.register(&metadata()).await;
     let back = peer.decide(id(&registered), "deny").await;
@@ -104,7 +104,7 @@ async fn a_person_may_say_no() {
 }
 
 #[tokio::test]
-async fn authorization_requests_are_judged() {
+async fn authorization_requests_are_validated() {
     let peer = Peer::with(Quirks::default()).await;
     let (_, registered) = peer.register(&metadata()).await;
     let client = id(&registered);
@@ -124,7 +124,7 @@ async fn authorization_requests_are_judged() {
 }
 
 #[tokio::test]
-async fn token_requests_are_judged() {
+async fn token_requests_are_validated() {
     let peer = Peer::with(Quirks::default()).await;
     let (_, one) = peer.register(&metadata()).await;
     let (_, other) = peer.register(&metadata_with(&json!({"grant_types": ["authorization_code"]}))).await;
@@ -184,7 +184,7 @@ async fn secrets_are_shown_as_registered() {
 }
 
 #[tokio::test]
-async fn forgotten_clients_are_gone() {
+async fn forgotten_clients_are_deleted() {
     let peer = Peer::with(Quirks::default()).await;
     let (_, client) = peer.register(&metadata()).await;
     assert!(peer.sandbox.client(id(&client)).is_some());
@@ -213,7 +213,7 @@ async fn only_loopback_is_served() {
 }
 
 #[test]
-fn it_runs_inside_an_actix_system() {
+fn sandbox_runs_inside_an_actix_system() {
     actix_web::rt::System::new().block_on(async {
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         assert!(!sandbox.wait_for_registration(1, Duration::from_millis(1)).await);

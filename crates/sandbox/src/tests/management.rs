@@ -82,7 +82,7 @@ async fn tokens_and_secrets_rotate() {
 }
 
 #[tokio::test]
-async fn management_may_be_poor_or_absent() {
+async fn management_may_be_partial_or_absent() {
     let peer = Peer::with(Quirks { no_management: true, ..Quirks::default() }).await;
     let (_, client) = peer.register(&metadata()).await;
     assert!(
@@ -103,7 +103,7 @@ async fn management_may_be_poor_or_absent() {
 }
 
 #[tokio::test]
-async fn an_update_may_happen_without_an_answer() {
+async fn update_may_happen_without_an_answer() {
     let quirks = Quirks { lost_management_answers: 1, ..Quirks::default() };
     let peer = Peer::with(quirks).await;
     let (_, client) = peer.register(&metadata()).await;

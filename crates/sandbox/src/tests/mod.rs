@@ -72,7 +72,7 @@ impl Peer {
         )
     }
 
-    /// Approves (or not) as a person would; the parameters the browser is sent back with.
+    /// Approves (or not) as a user would; the parameters the browser is sent back with.
     async fn decide(&self, client_id: &str, decision: &str) -> Vec<(String, String)> {
         let page = self.get(&self.authorize_path(client_id, &[])).await.text().await.unwrap();
         let number = page.split("name=\"request\" value=\"").nth(1).unwrap().split('"').next().unwrap();

@@ -1,4 +1,4 @@
-//! The pages for people.
+//! The pages for users.
 
 use super::*;
 
@@ -39,7 +39,7 @@ async fn consent_shows_who_asks() {
 }
 
 #[tokio::test]
-async fn pages_escape_what_strangers_say() {
+async fn pages_escape_third_party_texts() {
     let peer = Peer::with(Quirks::default()).await;
     let name = "<script>alert(1)</script>\"'&";
     let body =
@@ -63,7 +63,7 @@ async fn links_are_followed_to_web_addresses_only() {
 }
 
 #[tokio::test]
-async fn the_index_names_what_runs() {
+async fn index_lists_running_services() {
     let peer = Peer::with(Quirks::default()).await;
     let page = peer.get("/").await.text().await.unwrap();
     assert!(page.contains(&peer.sandbox.mcp_url()) && page.contains("Sandbox Notes"));

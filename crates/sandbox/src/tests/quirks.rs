@@ -42,7 +42,7 @@ async fn resource_metadata_moves() {
 }
 
 #[tokio::test]
-async fn the_challenge_varies() {
+async fn challenge_varies_by_quirk() {
     let quirks = Quirks {
         no_resource_metadata_hint: true,
         challenge_scope: Some("a b".to_owned()),
@@ -89,7 +89,7 @@ async fn resource_and_issuer_disagree() {
 }
 
 #[tokio::test]
-async fn metadata_lives_where_told() {
+async fn metadata_is_at_the_configured_url() {
     let peer = Peer::with(Quirks::default()).await;
     let paths = [
         "/.well-known/oauth-authorization-server/tenant",
@@ -112,7 +112,7 @@ async fn metadata_lives_where_told() {
 }
 
 #[tokio::test]
-async fn metadata_leaves_things_out() {
+async fn metadata_omits_configured_members() {
     let quirks = Quirks {
         no_registration_endpoint: true,
         auth_methods_supported: None,
@@ -149,7 +149,7 @@ async fn metadata_leaves_things_out() {
 }
 
 #[tokio::test]
-async fn registration_is_held_up_for_a_while() {
+async fn registration_is_delayed() {
     let quirks = Quirks {
         rate_limited_requests: 2,
         unavailable_requests: 1,
@@ -177,7 +177,7 @@ async fn registration_hangs_after_reading_the_body() {
 }
 
 #[tokio::test]
-async fn the_answer_is_lost_after_storing() {
+async fn answer_is_lost_after_storing() {
     let peer = Peer::with(Quirks { lost_answers: 1, ..Quirks::default() }).await;
     assert!(peer.registering(&metadata()).send().await.is_err());
     assert!(peer.sandbox.wait_for_registration(1, TEST_TIMEOUT).await);
@@ -255,7 +255,7 @@ async fn bad_requests_are_named() {
 }
 
 #[tokio::test]
-async fn an_initial_access_token_opens_the_door() {
+async fn initial_access_token_allows_registration() {
     let peer =
         Peer::with(Quirks { initial_access_token: Some("door-key".into()), ..Quirks::default() }).await;
     let refused = peer.registering(&metadata()).send().await.unwrap();
@@ -269,7 +269,7 @@ async fn an_initial_access_token_opens_the_door() {
 }
 
 #[tokio::test]
-async fn answers_are_odd() {
+async fn answers_are_irregular_by_quirk() {
     let peer = Peer::with(Quirks { success_status: 200, ..Quirks::default() }).await;
     assert_eq!(peer.register(&metadata()).await.0, 200);
 
@@ -300,7 +300,7 @@ async fn answers_are_odd() {
 }
 
 #[tokio::test]
-async fn something_else_is_registered() {
+async fn registered_metadata_differs_by_quirk() {
     let mut quirks =
         Quirks { ignore_redirect_uris: true, scope_policy: ScopeHandling::Ignore, ..Quirks::default() };
     quirks.replace_members.insert("application_type".to_owned(), json!("web"));
@@ -317,7 +317,7 @@ async fn something_else_is_registered() {
 }
 
 #[tokio::test]
-async fn secrets_come_unasked_and_expire() {
+async fn secrets_are_issued_without_request_and_expire() {
     let peer = Peer::with(Quirks { unasked_secret: true, ..Quirks::default() }).await;
     let (_, client) = peer.register(&metadata()).await;
     assert_eq!(client["token_endpoint_auth_method"], "none");

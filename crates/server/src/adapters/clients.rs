@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_authorities_in_the_file_are_trusted() {
+    async fn certificate_authorities_in_the_file_are_trusted() {
         let (pem, tls) = authority();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("https://{}/register", listener.local_addr().unwrap());

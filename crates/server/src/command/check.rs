@@ -26,7 +26,7 @@ pub(super) fn run(config: &Config) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The settings as TOML: JSON's strings, numbers, truth values and lists of them are TOML as they stand.
+/// The settings as TOML: JSON's strings, numbers, truth values and lists of them are valid TOML.
 fn effective(config: &Config) -> String {
     let mut text = String::new();
     // Plain structs with string keys cannot fail to serialise.
@@ -83,7 +83,7 @@ mod tests {
     use std::io::Write as _;
 
     #[test]
-    fn the_output_is_a_configuration_file_without_secrets() {
+    fn output_is_a_configuration_file_without_secrets() {
         let mut config = Config::default();
         config.database.url = DatabaseUrl::from("postgres://me:s3cret@db/registry".to_owned());
         config.sealing.keys = vec![Secret::from("k1:c2VjcmV0")];

@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_is_named() {
+    fn differing_setting_is_named() {
         let expected = json!({ "client_name": "Acme", "scope": "a b", "contacts": ["x"] });
         assert!(compare(&expected, &expected).is_ok());
         let message = compare(&json!({ "client_name": "Acme", "scope": "a", "extra": 1 }), &expected)

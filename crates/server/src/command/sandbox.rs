@@ -35,7 +35,7 @@ fn parse(text: &str) -> Result<Quirks, String> {
     serde_json::from_str(text).map_err(|error| format!("Invalid quirks: {error}."))
 }
 
-/// The lines of standard input. Reading blocks, so it has a thread of its own.
+/// The lines of standard input. Reading blocks, so it has its own thread.
 fn typed() -> mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = mpsc::unbounded_channel();
     thread::spawn(move || {

@@ -32,7 +32,7 @@ pub struct Running {
     stop: CancellationToken,
 }
 
-/// Opens the database, listens, and starts the worker unless told otherwise. Returns as soon as requests are answered.
+/// Opens the database, listens, and starts the worker unless disabled. Returns as soon as requests are answered.
 pub async fn start(config: &Config, options: Serve) -> Result<Running, CommandError> {
     let registry = join(config).await?;
     let parts = Parts {

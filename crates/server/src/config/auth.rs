@@ -23,7 +23,7 @@ impl Default for Auth {
     }
 }
 
-/// Section `auth.oidc`. In force as soon as `issuer` is set.
+/// Section `auth.oidc`. In effect as soon as `issuer` is set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Oidc {
@@ -72,7 +72,7 @@ impl Default for Oidc {
     }
 }
 
-/// Section `auth.jwt`. In force as soon as `issuer` is set.
+/// Section `auth.jwt`. In effect as soon as `issuer` is set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Jwt {

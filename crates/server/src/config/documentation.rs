@@ -4,7 +4,7 @@ use super::sources::known_keys;
 
 /// The table of the page names every setting, and no other.
 #[test]
-fn the_page_lists_every_setting_and_no_other() {
+fn settings_page_lists_every_setting_and_no_other() {
     let page = include_str!("../../../../docs/configuration.md");
     let section =
         page.split("\n## ").find_map(|section| section.strip_prefix("All settings\n")).unwrap_or_default();
@@ -24,7 +24,7 @@ fn the_page_lists_every_setting_and_no_other() {
 
 /// The page names every scope, and no other.
 #[test]
-fn the_page_lists_every_scope_and_no_other() {
+fn scopes_page_lists_every_scope_and_no_other() {
     let page = include_str!("../../../../docs/configuration.md");
     let section =
         page.split("\n## ").find_map(|section| section.strip_prefix("Scopes\n")).unwrap_or_default();

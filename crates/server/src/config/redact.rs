@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_password_is_never_shown() {
+    fn database_password_is_never_shown() {
         for (url, shown) in [
             ("postgres://me:s3cret@db/registry", "postgres://me:redacted@db/registry"),
             (
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_an_sqlite_url_is_found() {
+    fn file_of_an_sqlite_url_is_found() {
         for (url, file) in [
             ("sqlite://./data/registry.sqlite?mode=rwc", Some("./data/registry.sqlite")),
             ("sqlite:/var/lib/r.sqlite", Some("/var/lib/r.sqlite")),

@@ -14,7 +14,7 @@ const DEFAULT_FILE: &str = "registry.toml";
 
 /// What kind of value a setting has, as far as a variable's text must be taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum KeyKind {
     /// Text, number or truth value: the variable's text verbatim.
     Scalar,
     /// A list: comma-separated.
@@ -29,8 +29,8 @@ pub enum Shape {
 pub struct LoadError(String);
 
 /// Every setting, as `section.key`, with its shape. Read off the defaults, so it cannot disagree with them.
-pub fn known_keys() -> BTreeMap<String, Shape> {
-    fn walk(prefix: &str, value: &Json, keys: &mut BTreeMap<String, Shape>) {
+pub fn known_keys() -> BTreeMap<String, KeyKind> {
+    fn walk(prefix: &str, value: &Json, keys: &mut BTreeMap<String, KeyKind>) {
         match value {
             Json::Object(members) if !members.is_empty() => {
                 for (name, member) in members {
@@ -38,9 +38,9 @@ pub fn known_keys() -> BTreeMap<String, Shape> {
                     walk(&key, member, keys);
                 }
             }
-            Json::Object(_) => drop(keys.insert(prefix.to_owned(), Shape::Table)),
-            Json::Array(_) => drop(keys.insert(prefix.to_owned(), Shape::List)),
-            _ => drop(keys.insert(prefix.to_owned(), Shape::Scalar)),
+            Json::Object(_) => drop(keys.insert(prefix.to_owned(), KeyKind::Table)),
+            Json::Array(_) => drop(keys.insert(prefix.to_owned(), KeyKind::List)),
+            _ => drop(keys.insert(prefix.to_owned(), KeyKind::Scalar)),
         }
     }
     let mut keys = BTreeMap::new();
@@ -110,7 +110,7 @@ impl Config {
 
 /// The setting a variable means and its value; `None` if it is not ours, or empty and therefore not set.
 fn variable(
-    keys: &BTreeMap<String, Shape>,
+    keys: &BTreeMap<String, KeyKind>,
     name: &str,
     text: &str,
 ) -> Result<Option<(String, Value)>, LoadError> {
@@ -122,10 +122,10 @@ fn variable(
     let origin = Some(format!("the variable {name}"));
     let parts = || text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let kind = match shape {
-        Shape::Scalar if text.is_empty() => return Ok(None),
-        Shape::Scalar => ValueKind::String(text.to_owned()),
-        Shape::List => ValueKind::Array(parts().map(|part| Value::new(origin.as_ref(), part)).collect()),
-        Shape::Table => {
+        KeyKind::Scalar if text.is_empty() => return Ok(None),
+        KeyKind::Scalar => ValueKind::String(text.to_owned()),
+        KeyKind::List => ValueKind::Array(parts().map(|part| Value::new(origin.as_ref(), part)).collect()),
+        KeyKind::Table => {
             let mut table = Map::new();
             for part in parts() {
                 let (entry, value) = part.split_once('=').ok_or_else(|| {
@@ -140,7 +140,7 @@ fn variable(
 }
 
 /// A sentence that names the variable and the settings it may have meant.
-fn unknown_variable(keys: &BTreeMap<String, Shape>, name: &str, key: &str) -> String {
+fn unknown_variable(keys: &BTreeMap<String, KeyKind>, name: &str, key: &str) -> String {
     let section = key.split('.').next().unwrap_or_default();
     let there: Vec<&str> =
         keys.keys().map(String::as_str).filter(|known| known.split('.').next() == Some(section)).collect();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    fn environment_overrides_file_and_file_overrides_defaults() {
         let toml = "[server]\nlisten = \"127.0.0.1:1\"\n[worker]\nconcurrency = 7\npoll_ms = 300\n";
         let config = load(toml, &[("MCP_REGISTRY__WORKER__CONCURRENCY", "9"), ("UNRELATED", "1")]).unwrap();
         assert_eq!(config.server.listen, "127.0.0.1:1");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named() {
+    fn unknown_key_is_named() {
         let message = refusal("[worker]\nconcurency = 1\n", &[]);
         assert!(message.contains("concurency") && message.contains("worker"), "{message}");
         let message = refusal("[wroker]\nconcurrency = 1\n", &[]);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_is_named_and_no_secret_is_quoted() {
+    fn wrong_type_is_named_without_quoting_secrets() {
         let message = refusal("", &[("MCP_REGISTRY__WORKER__CONCURRENCY", "many")]);
         assert!(message.contains("worker.concurrency"), "{message}");
         for toml in [
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_file_must_be_there() {
+    fn named_file_must_exist() {
         let message =
             Config::from_sources(Some(Path::new("/nowhere/registry.toml")), []).unwrap_err().to_string();
         assert!(message.contains("/nowhere/registry.toml"), "{message}");

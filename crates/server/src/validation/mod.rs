@@ -171,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_sound() {
+    fn default_settings_are_valid() {
         assert_eq!(check(&[]), []);
     }
 
     #[test]
-    fn what_is_wrong_names_its_setting() {
+    fn invalid_setting_is_named() {
         for (name, value, key) in [
             ("SERVER__LISTEN", "localhost", "server.listen"),
             ("SERVER__PUBLIC_URL", "https://registry.example/", "server.public_url"),
@@ -218,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn what_no_list_opens_is_pointed_out() {
+    fn unreachable_configured_address_is_a_warning() {
         let listed = ("EGRESS__ALLOW", "idp.corp,169.254.169.254,metadata.google.internal,169.254.0.0/16");
         let warned = ["egress.allow[1]", "egress.allow[2]"].map(|key| (key.to_owned(), Severity::Warning));
         assert_eq!(check(&[listed]), warned);
     }
 
     #[test]
-    fn a_listener_for_others_without_https_is_pointed_out() {
+    fn public_listener_without_https_is_a_warning() {
         let open = ("SERVER__LISTEN", "0.0.0.0:8080");
         assert_eq!(check(&[open]), [("server.public_url".to_owned(), Severity::Warning)]);
         assert_eq!(check(&[open, ("SERVER__PUBLIC_URL", "https://registry.example")]), []);

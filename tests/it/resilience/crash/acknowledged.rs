@@ -11,13 +11,13 @@ use std::time::Duration;
 use support::{Client, Engine, Installation, Random, TestDatabase};
 use tokio::sync::watch;
 
-/// Each has servers of its own whose secrets it changes.
+/// Each has its own servers, whose secrets it changes.
 const WRITERS: usize = 4;
 
 /// So many writes are acknowledged between two kills at least.
-const LEAST: usize = 3;
+const MIN_WRITES: usize = 3;
 
-/// What stands at an address.
+/// The content at a path.
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     Gone,
@@ -25,7 +25,7 @@ enum State {
     Secret(String),
 }
 
-/// What somebody knows of their things: what was acknowledged last, and what they never heard of.
+/// What a writer knows of an object: the last acknowledged write, and the unacknowledged ones.
 struct Known {
     acknowledged: BTreeMap<String, State>,
     unheard: BTreeMap<String, State>,
@@ -34,7 +34,7 @@ struct Known {
     total: watch::Sender<usize>,
 }
 
-/// Somebody who writes, one thing after the other, through whichever process is there.
+/// A writer that sends one write after the other, through any running process.
 struct Writer {
     name: String,
     admin: String,
@@ -70,9 +70,9 @@ impl Writer {
                 let status = reply.status();
                 panic!("{path}: {status} {}", reply.text().await.unwrap_or_default())
             }
-            // Nobody was there to hear it.
+            // No process received it.
             Err(error) if error.is_connect() => {}
-            // Its process was killed: it may be done or not. Nobody touches this thing again.
+            // Its process was killed: the write may be done or not. The object is not changed again.
             Err(_) => drop(self.known.unheard.insert(thing.to_owned(), state)),
         }
     }
@@ -212,7 +212,7 @@ async fn acknowledged_writes_survive_kills(engine: Engine) {
         for _ in 0..kills() {
             // However busy the machine is, something was written before each kill.
             let before = *written.borrow_and_update();
-            written.wait_for(|total| *total >= before + LEAST).await.unwrap();
+            written.wait_for(|total| *total >= before + MIN_WRITES).await.unwrap();
             tokio::time::sleep(Duration::from_millis(random.between(0, 200))).await;
             assert!(serving.child.try_wait().unwrap().is_none(), "`serve` ended by itself");
             serving.kill().await;
@@ -240,7 +240,7 @@ async fn acknowledged_writes_survive_kills(engine: Engine) {
         "{engine:?}: {} kills of `serve`, {acknowledged} writes acknowledged and found, {unheard} whose answer was cut off, at {things} addresses",
         kills()
     );
-    assert!(acknowledged >= LEAST * kills() && unheard > kills() / 4, "{acknowledged} {unheard}");
+    assert!(acknowledged >= MIN_WRITES * kills() && unheard > kills() / 4, "{acknowledged} {unheard}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -136,7 +136,7 @@ impl Invariants {
         }
     }
 
-    /// Compares the books; panics with what does not agree.
+    /// Checks the invariants; panics with what does not agree.
     pub(super) fn check(&self) -> Figures {
         self.nothing_is_stuck();
         self.one_active_client_each();

@@ -9,14 +9,14 @@ use support::{Client, Random, Serving};
 use tokio::process::Child;
 use tokio::sync::watch;
 
-/// So many registrations may be on their way before no more are asked for.
-const MOST_UNDER_WAY: usize = 25;
+/// Maximum number of registrations in progress.
+const MAX_UNDER_WAY: usize = 25;
 /// How long the last registration may take once faults have stopped.
-const PATIENCE: Duration = Duration::from_mins(3);
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(3);
 /// Entries on a page of the ledger.
 pub(super) const LEDGER_PAGE: usize = 1000;
-/// A row that would be tried again later than this, in seconds, is hastened by the person at the end.
-const SOON: i64 = 10;
+/// A registration with a later retry, in seconds from now, is retried by the user at the end.
+const MAX_RETRY_WAIT_SECS: i64 = 10;
 
 /// The two processes: `serve` with its worker, and `work`.
 pub(super) struct Running {
@@ -78,7 +78,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Every acknowledged write is there: nothing older than it stands in its place.
+    /// Every acknowledged write is there: no older value replaced it.
     pub(super) async fn is_all_there(&self, serving: &Serving, admin: &str) {
         let client = Client::new(&serving.url, admin);
         for (server, acknowledged) in &self.acknowledged {
@@ -105,7 +105,7 @@ async fn cause_work(
         let Some(registrations) = list(&client).await else { continue };
         let (resting, under_way): (Vec<_>, Vec<_>) =
             registrations.iter().partition(|one| one["state"] == "registered" || waits_for_a_person(one));
-        for _ in under_way.len()..MOST_UNDER_WAY.min(under_way.len() + resting.len()) {
+        for _ in under_way.len()..MAX_UNDER_WAY.min(under_way.len() + resting.len()) {
             let mut saved = None;
             let sent = if random.chance(85) {
                 let id = random.pick(&resting)["id"].as_str().unwrap();
@@ -158,7 +158,7 @@ pub(super) async fn settle(scenario: &Scenario, serving: &Serving) -> usize {
     let db = scenario.installed.database.connect().await;
     let mut decided = 0;
     let mut last = Vec::new();
-    let all_rest = tokio::time::timeout(PATIENCE, async {
+    let all_rest = tokio::time::timeout(SETTLE_TIMEOUT, async {
         let mut pace = tokio::time::interval(Duration::from_millis(250));
         loop {
             pace.tick().await;
@@ -205,5 +205,6 @@ fn waits_long(registration: &Value) -> bool {
         .and_then(|text| text.parse::<chrono::DateTime<chrono::Utc>>().ok());
     #[expect(clippy::disallowed_methods, reason = "other processes wrote it by this clock")]
     let now = chrono::Utc::now();
-    registration["state"] == "retrying" && until.is_some_and(|until| (until - now).num_seconds() > SOON)
+    registration["state"] == "retrying"
+        && until.is_some_and(|until| (until - now).num_seconds() > MAX_RETRY_WAIT_SECS)
 }

@@ -1,4 +1,4 @@
-//! Rotating and revoking a key, each after a question.
+//! Rotate and revoke a key, each after a confirmation.
 
 use super::{Created, Query};
 use crate::http::choice::Tick;
@@ -18,7 +18,7 @@ use serde::Deserialize;
 struct RevokePage {
     shell: Shell,
     key: ApiKey,
-    /// Keys that came of it and still work.
+    /// Active keys that this key created.
     made: Vec<ApiKey>,
     now: Timestamp,
 }
@@ -43,7 +43,7 @@ pub(super) async fn confirm_rotate(
     Ok(html(StatusCode::OK, &page)?)
 }
 
-/// As with a new key, the answer holds it.
+/// The response contains the new key, as at creation.
 #[post("/api-keys/{key}/rotate")]
 pub(super) async fn rotate(
     request: HttpRequest,
@@ -81,6 +81,6 @@ pub(super) async fn revoke(
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Revoke {
-    /// Whether the keys that came of it end, too.
+    /// Whether the keys that it created are revoked too.
     made: Option<Tick>,
 }

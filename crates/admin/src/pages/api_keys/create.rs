@@ -51,7 +51,7 @@ enum Access {
     Chosen,
 }
 
-/// What was typed. Scopes are boxes of one name, so the form is read as pairs.
+/// The form values. Scopes are checkboxes of one name, so the form is parsed as pairs.
 #[derive(Clone, Debug, Default)]
 struct Form {
     name: String,
@@ -66,7 +66,7 @@ struct Form {
 }
 
 impl Form {
-    /// What is proposed: the weakest key, for a while.
+    /// The default: the least access, with an expiry.
     fn fresh() -> Self {
         Self {
             role: Role::Gateway.as_str().to_owned(),
@@ -97,7 +97,7 @@ impl Form {
         self.scopes.iter().any(|chosen| chosen == scope)
     }
 
-    /// What it asks for, or what is wrong with it.
+    /// The key to create, or what is invalid.
     fn read(&self, signed_in: &SignedInUser) -> Result<NewApiKey, Vec<Finding>> {
         let mut problems = Vec::new();
         let role = Role::parse(&self.role);
@@ -107,13 +107,13 @@ impl Form {
         let role = role.unwrap_or(Role::Gateway);
         let access = crate::http::choice::find(&self.access);
         let scopes = match access {
-            // A gateway's key fetches documents; there is nothing to narrow.
+            // A gateway key fetches documents; it has no scopes to narrow.
             Some(_) if role == Role::Gateway => Vec::new(),
             Some(Access::All) => Vec::new(),
             Some(Access::Read) => Preset::Read.scopes(role),
             Some(Access::Write) => Preset::Write.scopes(role),
             Some(Access::Chosen) => self.scopes.clone(),
-            // Never the whole role for want of a word.
+            // A missing value never means the whole role.
             None => {
                 problems.push(Finding::error("/access", "missing_member", "Choose what the key may do."));
                 Vec::new()
@@ -192,7 +192,7 @@ async fn render(
     Ok(html(status, &Page { shell, form, workspaces, problems })?)
 }
 
-/// The answer holds the new key, the only time: it is not a redirect, because a key has no place in an address.
+/// The response contains the new key, the only time. It is not a redirect, because a key must not be in a URL.
 #[post("/api-keys/new")]
 pub(super) async fn submit(
     request: HttpRequest,

@@ -1,24 +1,24 @@
-//! What a key may do and how long, in words.
+//! Display texts for the access and expiry of a key.
 
 use chrono::Duration;
 use registry::ApiKey;
 use registry_core::clock::Timestamp;
 use registry_core::permission::{Permission, Role, SCOPES};
 
-/// What only people should do, unless somebody chooses it one by one.
+/// Scopes that presets leave out; they must be chosen individually.
 const SENSITIVE_SCOPES: [&str; 3] = ["api_keys.manage", "people.manage", "audit_events.read"];
 
-/// A choice of scopes with a name.
+/// A named set of scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Preset {
-    /// Looks at everything but the audit log.
+    /// Reads everything except the audit log.
     Read,
-    /// The same, and changes it; no keys, no people.
+    /// Reads and changes everything except keys, users and the audit log.
     Write,
 }
 
 impl Preset {
-    /// The scopes of it that `role` allows.
+    /// The scopes of this preset that `role` allows.
     pub(crate) fn scopes(self, role: Role) -> Vec<String> {
         let reads = |scope: &str| {
             scope.rsplit_once('.').is_some_and(|(_, verb)| verb == "read")
@@ -33,12 +33,12 @@ impl Preset {
     }
 }
 
-/// Whether a role may do something of what a scope gives.
+/// Whether a role allows some of what a scope grants.
 pub(crate) fn allows(role: Role, given: &[Permission]) -> bool {
     given.iter().any(|permission| role.allows(*permission))
 }
 
-/// A scope in words.
+/// The display name of a scope.
 pub(crate) fn scope(name: &str) -> &'static str {
     match name {
         "workspaces.read" => "Read workspaces",
@@ -59,7 +59,7 @@ pub(crate) fn scope(name: &str) -> &'static str {
     }
 }
 
-/// What a key may do.
+/// The access of a key.
 pub(crate) fn may(key: &ApiKey) -> String {
     let same = |preset: Preset| {
         let scopes = preset.scopes(key.role);
@@ -74,7 +74,7 @@ pub(crate) fn may(key: &ApiKey) -> String {
     }
 }
 
-/// The role and the workspace, beneath it.
+/// Role and workspace, as the second line.
 pub(crate) fn may_beside(key: &ApiKey) -> String {
     match &key.workspace {
         Some(workspace) => format!("{}, in {}", key.role.as_str(), workspace.slug),
@@ -82,7 +82,7 @@ pub(crate) fn may_beside(key: &ApiKey) -> String {
     }
 }
 
-/// Class and words of the end of a key: amber in the last 14 days.
+/// CSS class and text of a key's expiry: amber in the last 14 days.
 pub(crate) fn expiry(key: &ApiKey, now: &Timestamp) -> (&'static str, String) {
     if let Some(moment) = key.revoked_at {
         return ("muted", format!("Revoked {}", date(&moment)));
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn presets_hold_what_the_role_allows_and_nothing_delicate() {
+    fn presets_contain_only_allowed_and_no_sensitive_scopes() {
         let read = Preset::Read.scopes(Role::Admin);
         assert!(read.contains(&"servers.read".to_owned()) || read.contains(&"mcp_servers.read".to_owned()));
         assert!(

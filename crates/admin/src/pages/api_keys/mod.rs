@@ -1,4 +1,4 @@
-//! API keys: the list, and a new one the only time it is shown. `create` makes them, `change` rotates and revokes.
+//! API keys: the list, and a new key the only time it is shown. `create` creates keys, `change` rotates and revokes them.
 
 mod change;
 mod create;
@@ -28,7 +28,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(change::revoke);
 }
 
-/// Keys on one page.
+/// Keys per page.
 const PAGE_SIZE: u64 = 50;
 
 #[derive(Template)]
@@ -36,25 +36,25 @@ const PAGE_SIZE: u64 = 50;
 struct Page {
     shell: Shell,
     items: Vec<ApiKey>,
-    /// Whether these are the ones that do not work any more.
+    /// Whether the list shows inactive keys.
     ended: bool,
     working: u64,
     gone: u64,
     created: Option<Created>,
-    /// Where this deployment is reached, for the example.
+    /// The URL of this deployment, for the example.
     base: String,
     now: Timestamp,
     previous: Option<String>,
     next: Option<String>,
 }
 
-/// A key that was just made.
+/// A key that was just created.
 struct Created {
     name: String,
     key: String,
-    /// Whether it takes the place of another.
+    /// Whether it replaces another key.
     rotated: bool,
-    /// What is otherwise than one may expect.
+    /// Notices about the key.
     findings: Vec<Finding>,
 }
 
@@ -105,7 +105,7 @@ async fn render(
     Ok(html(StatusCode::OK, &page)?)
 }
 
-/// The workspaces that a key or a person may be bound to.
+/// The workspaces that a key or a user may be bound to.
 pub(super) async fn workspaces(signed_in: &SignedInUser) -> Result<Vec<Workspace>, Failure> {
     let all = PageRequest::new(0, 1000);
     Ok(signed_in.registry.workspaces().list(&signed_in.actor, WorkspaceFilter::default(), all).await?.items)

@@ -1,5 +1,5 @@
-//! The audit log as a file. It is sent in parts, so that its length costs no memory; a fault on the way breaks the
-//! connection off, so that nobody takes a part for the whole.
+//! The download of the audit log. It is streamed in parts, so that memory use does not depend on its length; an
+//! error closes the connection, so that a client cannot mistake a part for the whole.
 
 use super::query::Query;
 use crate::http::failure::Failure;
@@ -10,7 +10,7 @@ use futures_util::stream::try_unfold;
 use registry::{AuditCursor, AuditFilter, AuditFormat, Error, export_audit};
 use registry_core::permission::Permission;
 
-/// Events in one part.
+/// Events per part.
 const EXPORT_BATCH: u64 = 500;
 
 #[get("/audit.csv")]
@@ -26,7 +26,7 @@ pub(super) async fn lines(
     file(signed_in, &query, AuditFormat::JsonLines)
 }
 
-/// How far the file is.
+/// The position in the download.
 struct Sending {
     signed_in: SignedInUser,
     filter: AuditFilter,

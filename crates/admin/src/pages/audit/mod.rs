@@ -1,4 +1,4 @@
-//! The audit log: a stretch of it with filters, and the same as a file (`export`).
+//! The audit log: one page with filters, and a download (`export`).
 
 mod export;
 mod query;
@@ -22,9 +22,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(export::csv).service(export::lines);
 }
 
-/// Events on one page.
+/// Events per page.
 const PAGE_SIZE: u64 = 50;
-/// Kinds of actions, as the filter proposes them.
+/// Action prefixes that the filter suggests.
 const KINDS: [(&str, &str); 10] = [
     ("integration.", "Integrations"),
     ("server.", "Servers"),
@@ -46,9 +46,9 @@ struct Page {
     items: Vec<AuditEvent>,
     older: Option<String>,
     newer: Option<String>,
-    /// The filters, for the addresses of the files.
+    /// The filters, for the URLs of the downloads.
     filters: String,
-    /// Since when there is a log.
+    /// Timestamp of the oldest event.
     begins: Option<Timestamp>,
     problems: Vec<Finding>,
     now: Timestamp,
@@ -59,7 +59,7 @@ impl Page {
         self.problems.iter().find(|finding| finding.pointer == pointer)
     }
 
-    /// Whether the action asked for is none of those that the list proposes.
+    /// Whether the action filter is not one of the suggestions.
     fn other_action(&self) -> bool {
         !self.query.action.is_empty() && !KINDS.iter().any(|(kind, _)| *kind == self.query.action)
     }
@@ -103,7 +103,7 @@ async fn show(
     Ok(html(status, &page)?)
 }
 
-/// The page of what an event is about, where it has one. It may be gone by now.
+/// The page of the object of an event, if it has one. The object may be deleted by now.
 fn place(event: &AuditEvent) -> Option<String> {
     let id = event.subject_id.as_deref()?;
     match event.subject_kind.as_str() {
@@ -118,13 +118,13 @@ fn place(event: &AuditEvent) -> Option<String> {
     }
 }
 
-/// The type of a field with a day: browsers empty a field for days that holds anything else, an exact moment too.
+/// The type of a date field: browsers clear a date field that holds anything else, such as an exact timestamp.
 fn kind(value: &str) -> &'static str {
     let day = value.is_empty() || NaiveDate::parse_from_str(value, "%Y-%m-%d").is_ok();
     if day { "date" } else { "text" }
 }
 
-/// The result as icon, word and colour.
+/// The result as icon, label and colour.
 fn result(event: &AuditEvent) -> String {
     let (class, icon) = match event.result() {
         AuditResult::Done => ("ok", "tick"),

@@ -1,4 +1,4 @@
-//! What the address of the audit log asks for.
+//! The filters in the URL of the audit log.
 
 use chrono::{DateTime, Days, NaiveDate};
 use registry::{AuditFilter, AuditResult};
@@ -6,42 +6,42 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use serde::Deserialize;
 
-/// The query of the address; days are those of UTC.
+/// The query of the URL; days are in UTC.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Query {
     /// Part of the actor's name.
     #[serde(default)]
     pub(super) actor: String,
-    /// An action, or a kind of them with a dot at its end.
+    /// An action, or an action prefix that ends with a dot.
     #[serde(default)]
     pub(super) action: String,
-    /// Kind, id, or part of the name of what it was done to.
+    /// Kind, id, or part of the name of the object.
     #[serde(default)]
     pub(super) object: String,
     /// `done`, `refused` or `failed`.
     #[serde(default)]
     pub(super) result: String,
-    /// The first day, or a moment.
+    /// The first day, or a timestamp (RFC 3339).
     #[serde(default)]
     pub(super) from: String,
-    /// The last day, or a moment.
+    /// The last day, or a timestamp (RFC 3339).
     #[serde(default)]
     pub(super) to: String,
-    /// Only what is older than this number.
+    /// Only events with a smaller number.
     pub(super) before: Option<i64>,
-    /// Only what is newer than this number.
+    /// Only events with a larger number.
     pub(super) after: Option<i64>,
 }
 
 impl Query {
-    /// What to look for, and what of it could not be read and is left out.
+    /// The filters, and the parameters that could not be parsed and are ignored.
     pub(super) fn filter(&self) -> (AuditFilter, Vec<Finding>) {
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let mut problems = Vec::new();
         let mut moment = |pointer: &str, text: &str, whole_day: bool| {
             let read = read_moment(text.trim(), whole_day);
             if read.is_none() && !text.trim().is_empty() {
-                let message = "Write a day such as 2026-11-23, or a moment such as 2026-11-23T09:00:00Z.";
+                let message = "Enter a day such as 2026-11-23, or a timestamp such as 2026-11-23T09:00:00Z.";
                 problems.push(Finding::error(pointer, "invalid_value", message));
             }
             read
@@ -58,7 +58,7 @@ impl Query {
         (filter, problems)
     }
 
-    /// The filters as a query, without the place in the log.
+    /// The filters as a query, without the position in the log.
     pub(super) fn filters(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in [
@@ -76,13 +76,13 @@ impl Query {
         query.finish()
     }
 
-    /// Whether anything is filtered at all.
+    /// Whether a filter is set.
     pub(super) fn filtered(&self) -> bool {
         !self.filters().is_empty()
     }
 }
 
-/// A day's beginning (or, for the end of a range, the beginning of the day after), or an exact moment.
+/// The beginning of a day (for the end of a range: of the next day), or an exact timestamp.
 fn read_moment(text: &str, whole_day: bool) -> Option<Timestamp> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         let day = if whole_day { day.checked_add_days(Days::new(1))? } else { day };
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_day_counts_whole() {
+    fn last_day_is_included_completely() {
         let query = Query { from: "2026-11-22".into(), to: "2026-11-23".into(), ..Query::default() };
         let (filter, problems) = query.filter();
         assert_eq!(problems, []);

@@ -1,19 +1,19 @@
-//! How the page is looked at: as a form or as JSON, and what the table at its foot shows.
+//! The view options of the page: form or JSON, and what the preview table shows.
 
 use registry::ServerRef;
 use registry_core::slug::Reference;
 use serde::{Deserialize, Deserializer};
 
-/// What stands behind `?` of the page's address; all of it is kept in every form.
+/// The query of the page; every form keeps it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct Choice {
-    /// `workspace/server` whose metadata are shown.
+    /// `workspace/server` of the preview.
     pub(super) server: String,
-    /// Whether also what is replaced, ignored or not set is shown; `0`: not.
+    /// Whether overridden, ignored and unset values are shown; `0`: not.
     #[serde(deserialize_with = "unless_zero")]
     pub(super) all: bool,
-    /// Whether the text is edited as a form; `form`, else as JSON.
+    /// `form` to edit the text as a form, else as JSON.
     #[serde(rename = "as", deserialize_with = "is_form")]
     pub(super) as_form: bool,
 }
@@ -33,7 +33,7 @@ fn is_form<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 }
 
 impl Choice {
-    /// As the query of an address, behind what was done.
+    /// The query of a URL, after the key of the message.
     pub(super) fn query(&self, done: &str) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         if !done.is_empty() {

@@ -1,9 +1,9 @@
-//! Another user saved first: both texts, and what each of them changes. Nothing that was typed is lost.
+//! The page for an edit conflict: both texts, and the changes of each. Nothing that was typed is lost.
 
 use super::layout::laid_out;
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::pages::configuration::preview::diff::{Diff, Fate};
+use crate::pages::configuration::preview::diff::{Diff, LineChange};
 use crate::pages::configuration::scope::PageScope;
 use crate::pages::configuration::unsaved_text::UnsavedText;
 use crate::view::{Shell, html};
@@ -21,9 +21,9 @@ struct Page {
     scope: PageScope,
     typed: UnsavedText,
     stored: Configuration,
-    /// What they changed of the text that both began with; `None` where that is not known.
+    /// The other user's changes to the text that both started from; `None` when that is unknown.
     theirs: Option<Diff>,
-    /// What saving would change of theirs; `None` while the typed text has errors.
+    /// What saving would change in the other user's text; `None` while the typed text has errors.
     mine: Option<Diff>,
     errors: Vec<Finding>,
     now: Timestamp,
@@ -35,7 +35,7 @@ impl Page {
     }
 }
 
-/// The page that says so; `stored` is theirs.
+/// The conflict page; `stored` is the other user's text.
 pub(super) async fn page(
     request: &HttpRequest,
     signed_in: &SignedInUser,

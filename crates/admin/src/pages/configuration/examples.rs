@@ -1,22 +1,22 @@
-//! Blocks to begin with: the three documented examples, and what else is often needed.
+//! Examples to start from: the three documented ones, and other common settings.
 
 use registry_core::examples;
 use registry_core::finding::pointer_push;
 use registry_core::metadata::{ALIAS_WRAPPER, CANONICAL_WRAPPER, read_members, set_member};
 use serde_json::{Map, Value};
 
-/// One.
+/// One example.
 pub(super) struct Example {
-    /// Its name in the form.
+    /// Its key in the form.
     pub(super) key: &'static str,
-    /// What it is for.
+    /// Its purpose.
     pub(super) title: &'static str,
-    /// An Advanced Configuration. Texts that only its reader knows are empty, so that it cannot be saved before they
-    /// are there.
+    /// An Advanced Configuration. Values that only the user knows are empty, so that it cannot be saved before
+    /// they are filled in.
     text: &'static str,
 }
 
-/// All.
+/// All examples.
 pub(super) const EXAMPLES: &[Example] = &[
     Example { key: "compliance", title: "Branding and legal links", text: examples::ENTERPRISE_COMPLIANCE },
     Example { key: "software", title: "Software ID a server knows", text: examples::PRE_REGISTERED_CLIENT },
@@ -40,14 +40,14 @@ pub(super) const EXAMPLES: &[Example] = &[
     },
     Example {
         key: "ask",
-        title: "Never replace a client unasked",
+        title: "Never replace a client without approval",
         text: r#"{"registration": {"replace": "ask"}}"#,
     },
     Example { key: "headers", title: "Header with a key", text: r#"{"headers": {"X-Api-Key": ""}}"# },
 ];
 
-/// `text` with the members of the example `key`, and what to say about it. Members that are there stay as they are.
-/// `None` if there is no such example, or if `text` is not one that members can be added to.
+/// `text` with the members of the example `key`, and a message about it. Existing members stay as they are. `None`
+/// if there is no such example, or if members cannot be added to `text`.
 pub(super) fn insert(text: &str, key: &str) -> Option<(String, String)> {
     let example = read_members(EXAMPLES.iter().find(|example| example.key == key)?.text)?;
     let document = read_members(text)?;
@@ -73,7 +73,7 @@ pub(super) fn insert(text: &str, key: &str) -> Option<(String, String)> {
     Some((text, said))
 }
 
-/// The name of client metadata in a document.
+/// The member name of client metadata in a document.
 pub(super) fn wrapper(document: &Map<String, Value>) -> &'static str {
     let is_set = |name: &str| document.get(name).is_some_and(|value| !value.is_null());
     if is_set(ALIAS_WRAPPER) && !is_set(CANONICAL_WRAPPER) { ALIAS_WRAPPER } else { CANONICAL_WRAPPER }
@@ -86,7 +86,7 @@ mod tests {
     use registry_core::metadata::{KnownSecrets, verify};
 
     #[test]
-    fn examples_are_good_but_for_what_only_their_reader_knows() {
+    fn examples_are_valid_except_for_placeholders() {
         for example in EXAMPLES {
             let (text, said) = insert("", example.key).unwrap();
             assert!(said.ends_with("not saved."), "{said}");
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_stays() {
+    fn example_keeps_existing_members() {
         let (text, said) = insert(r#"{"oauth_metadata":{"scope":"mine"}}"#, "compliance").unwrap();
         assert!(text.starts_with(r#"{"oauth_metadata":{"scope":"mine","client_name":"Acme"#), "{text}");
         assert_eq!(said, "Inserted 8 fields, not saved. `scope` was there and stays as it is.");

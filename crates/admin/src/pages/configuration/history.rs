@@ -1,9 +1,9 @@
-//! The history of a configuration: its versions, and what changed between two of them, in the text and in what is sent.
+//! The history of a configuration: its versions, and the difference between two of them, in the text and in what is sent.
 
 use super::restore;
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::pages::configuration::preview::diff::{Diff, Fate};
+use crate::pages::configuration::preview::diff::{Diff, LineChange};
 use crate::pages::configuration::preview::sent;
 use crate::pages::configuration::routes::LEVELS;
 use crate::pages::configuration::scope::PageScope;
@@ -19,7 +19,7 @@ use registry_core::metadata::Level;
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
-/// Their addresses, at every level.
+/// The paths of these pages, at every level.
 pub(super) fn routes(config: &mut ServiceConfig) {
     for level in LEVELS {
         config
@@ -29,22 +29,22 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     }
 }
 
-/// Versions listed at once.
+/// Versions per page.
 const PAGE_SIZE: u64 = 20;
 
 #[derive(Debug, Default, Deserialize)]
 struct Query {
-    /// The older version; 0: nothing.
+    /// The older version; 0: empty.
     a: Option<i64>,
     /// The newer version.
     b: Option<i64>,
-    /// `sent`: what is sent instead of the text.
+    /// `sent`: compares what is sent instead of the text.
     #[serde(default)]
     of: String,
-    /// `workspace/server`, whose request is shown.
+    /// `workspace/server` of the request to compare.
     #[serde(default)]
     server: String,
-    /// Of the list of versions, from 0.
+    /// Page of the list, from 0.
     #[serde(default)]
     page: u64,
 }
@@ -57,7 +57,7 @@ struct Page {
     versions: Vec<Revision>,
     previous: Option<String>,
     next: Option<String>,
-    /// The number of the present version; 0 when nothing was ever saved.
+    /// The number of the current version; 0 when nothing was saved.
     current: i64,
     comparison: Option<Comparison>,
     query: Query,
@@ -70,26 +70,26 @@ struct Comparison {
     a: i64,
     b: Revision,
     diff: Diff,
-    /// Of what is sent: the server. `None` where the texts are compared.
+    /// The server whose request is compared; `None` when the texts are compared.
     server: Option<String>,
     /// Why a version cannot be resolved any more.
     refused: Vec<Finding>,
-    /// The version that can be restored from here, and what that would do.
+    /// The version that can be restored from here, and what that would change.
     restore: Option<(i64, String)>,
 }
 
 impl Page {
-    /// The address of this page with other versions.
+    /// The URL of this page with other versions.
     fn versions_link(&self, a: i64, b: i64) -> String {
         link(&self.scope, &Query { a: Some(a), b: Some(b), page: self.query.page, ..self.query.like() })
     }
 
-    /// What one version changed: compared with the one before it.
+    /// The URL of the changes of one version, compared with the one before it.
     fn version_link(&self, version: &Revision) -> String {
         self.versions_link(version.number - 1, version.number)
     }
 
-    /// The same two versions, their texts or what they send.
+    /// The URL of the same two versions: their texts, or what they send.
     fn of_link(&self, of: &str) -> String {
         let (a, b) = self.comparison.as_ref().map_or((0, 0), |one| (one.a, one.b.number));
         let query =
@@ -103,7 +103,7 @@ impl Page {
 }
 
 impl Query {
-    /// The same view, of nothing yet.
+    /// An empty comparison.
     fn like(&self) -> Self {
         Self { of: self.of.clone(), server: self.server.clone(), ..Self::default() }
     }
@@ -127,7 +127,7 @@ fn link(scope: &PageScope, query: &Query) -> String {
     format!("{}?{}", scope.history(), pairs.finish())
 }
 
-/// Who saved a version and how, as people say it.
+/// Who saved a version, and through which channel.
 fn author(version: &Revision) -> String {
     match version.door.as_str() {
         "api" => format!("API, “{}”", version.actor),
@@ -182,7 +182,7 @@ async fn compare(
     let b = query.b.unwrap_or(current);
     let a = query.a.unwrap_or(b - 1);
     let newer = registry.configurations().revision(actor, &scope.subject, b).await?;
-    // Version 0 is what was before the first: nothing.
+    // Version 0 is the empty text before the first version.
     let older =
         if a == 0 { None } else { Some(registry.configurations().revision(actor, &scope.subject, a).await?) };
     let target = if b == current { a } else { b };
@@ -226,7 +226,7 @@ async fn compare(
     Ok(comparison)
 }
 
-/// What restoring would do.
+/// What restoring would change.
 fn effect(checked: &Checked) -> String {
     if checked.preview.is_none() {
         return "It cannot be restored as it is: the rules have become stricter since.".to_owned();

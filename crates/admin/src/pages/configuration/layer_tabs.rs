@@ -1,4 +1,4 @@
-//! The five levels beside the one the page is about, each with a link to where it is changed.
+//! The five levels beside the one the page is about, each with a link to its page.
 
 use crate::pages::configuration::scope::PageScope;
 use registry::Preview;
@@ -7,17 +7,17 @@ use registry_core::metadata::Level;
 /// One level.
 #[derive(Debug)]
 pub(super) struct LayerTab {
-    /// The word of the level.
+    /// The wire name of the level.
     pub(super) level: &'static str,
-    /// The same with its name.
+    /// The label, with the name of its object.
     pub(super) words: String,
-    /// Its page, where it has one and somebody like this may open it.
+    /// Its page, if there is one that the user may open.
     pub(super) link: Option<String>,
-    /// Whether the page is about it.
+    /// Whether the page is about this level.
     pub(super) is_here: bool,
 }
 
-/// All five, low to high. Levels above the page's own are those of the server that is looked at.
+/// All five, lowest first. Levels above that of the page belong to the server of the preview.
 pub(super) fn layer_tabs(
     scope: &PageScope,
     shown: Option<&Preview>,

@@ -1,8 +1,8 @@
-//! How a stored text is laid out for reading.
+//! Indents a stored text for reading.
 
 use registry_core::metadata::formatted;
 
-/// What a program sent on one line is laid out for reading; what a person wrote is left as it is.
+/// Indents a text that a program sent on one line; a text with line breaks stays as it is.
 pub(super) fn laid_out(text: &str) -> String {
     if text.contains('\n') || text.len() < 60 {
         return text.to_owned();

@@ -1,6 +1,6 @@
-//! The Advanced configuration page, the same at every level: addresses here, `scope` says what a page is about, `show`
-//! reads, `submit` takes what was posted. The text and the `form` are two views of one thing: `submitted` makes a text of
-//! either, `quick_fixes` are the buttons that change it, `unsaved_text` is a text that is not saved yet.
+//! The Advanced Configuration page, the same at every level: `routes` has the paths, `scope` the object, `show`
+//! renders, `submit` handles the form. The text and the `form` are two views of the same data: `submitted` makes a
+//! text of either, `quick_fixes` are the buttons that change it, `unsaved_text` is a text that is not saved yet.
 
 mod choice;
 mod conflict;
@@ -49,7 +49,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .configure(history::routes);
 }
 
-/// The JSON Schema of what is edited, for the editor: suggestions, meanings, kinds. It belongs to the binary.
+/// The JSON Schema for the editor: suggestions, descriptions, types. It depends only on the binary.
 #[get("/configuration-schema.json", wrap = "Compress::default()")]
 async fn schema(_: SignedInUser) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, max-age=3600")).json(json_schema())

@@ -1,29 +1,29 @@
-//! Findings as the page lists them: the grade, what is wrong, what to write, and a button that does it.
+//! Findings as the page lists them: severity, message, suggestion, and a button that applies the fix.
 
 use super::form::{Entry, Form};
 use crate::pages::configuration::quick_fixes::QuickFix;
 use registry_core::finding::{Finding, Findings, Severity};
 
-/// At most so many bytes of text are read to find out which findings get a button: all of a usual text, few of a huge one.
+/// Maximum bytes of text that are parsed to decide which findings get a button.
 const MAX_BYTES_WITH_FIXES: usize = 1_000_000;
 
-/// One.
+/// One finding.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) finding: Finding,
-    /// What is wrong.
+    /// The message.
     pub(super) title: String,
-    /// What to do, if that is said apart.
+    /// The suggestion, if it is separate.
     pub(super) advice: String,
     pub(super) fix: Option<QuickFix>,
-    /// The element of the page where it is mended.
+    /// The id of the element where it is fixed.
     pub(super) target: String,
     /// Whether a field of the form shows it.
     pub(super) is_at_field: bool,
 }
 
 impl Problem {
-    /// What was found in `text`, with what saving was refused for, the gravest first; `form` shows some at its fields.
+    /// The findings of `text` and of a refused save, the most severe first; `form` shows some of them at its fields.
     pub(super) fn all(found: Findings, refusal: Findings, text: &str, form: Option<&Form>) -> Vec<Self> {
         let mut findings = found.0;
         for finding in refusal.0 {
@@ -68,10 +68,10 @@ fn of(finding: Finding, index: usize, fix: Option<QuickFix>, form: Option<&Form>
     Problem { title: title.to_owned(), advice, fix, target, is_at_field: field.is_some(), finding }
 }
 
-/// The first sentence and the rest.
+/// The first sentence, and the rest.
 fn halves(message: &str) -> (&str, &str) {
     let end = message.match_indices(". ").map(|(index, _)| index).find(|index| {
-        // Not within what is quoted.
+        // Not inside a quotation.
         message[..*index].matches(['`', '"']).count().is_multiple_of(2)
             && message[index + 2..].starts_with(|first: char| first.is_uppercase() || first == '`')
     });
@@ -79,12 +79,12 @@ fn halves(message: &str) -> (&str, &str) {
 }
 
 impl Entry {
-    /// The element of its control.
+    /// The id of its control.
     pub(super) fn id(&self) -> String {
         format!("f-{}", self.field.name)
     }
 
-    /// Whether a finding is about it, or a part of it.
+    /// Whether a finding is about this member or a part of it.
     pub(super) fn is_about(&self, finding: &Finding) -> bool {
         super::form::is_about(finding, self.field.name)
     }
@@ -95,7 +95,7 @@ mod tests {
     use super::halves;
 
     #[test]
-    fn a_message_is_what_is_wrong_and_what_to_do() {
+    fn message_is_split_into_problem_and_suggestion() {
         for (message, title, advice) in [
             (
                 "`scope` must be one string, not a list. Write \"a b\".",

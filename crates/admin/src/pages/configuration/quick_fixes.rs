@@ -1,4 +1,4 @@
-//! Buttons that change the text on the page and save nothing: each works without a script.
+//! Buttons that change the text on the page and save nothing: each works without JavaScript.
 
 use super::examples;
 use registry_core::finding::{Finding, Severity};
@@ -6,17 +6,17 @@ use registry_core::metadata::{
     formatted, read_members, remove_member, rename_member, set_member, unwrap_member, wrap_client_metadata,
 };
 
-/// A button that mends what a finding is about.
+/// A button that applies the fix of a finding.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct QuickFix {
-    /// What it does; what stands between backticks is code.
+    /// The label; text between backticks is code.
     pub(super) label: String,
     /// Its value in the form.
     pub(super) intent: String,
 }
 
 impl QuickFix {
-    /// The one for `finding`, if there is one that `text` allows.
+    /// The button for `finding`, if `text` allows one.
     pub(super) fn of(finding: &Finding, text: &str) -> Option<Self> {
         let pointer = &finding.pointer;
         let (label, intent) = match (finding.code.as_ref(), &finding.suggestion) {
@@ -35,14 +35,14 @@ impl QuickFix {
     }
 }
 
-/// Whether `intent` is such a button, whatever the text allows.
+/// Whether `intent` is such a button, regardless of the text.
 pub(super) fn is_quick_fix(intent: &str) -> bool {
     let what = intent.split_once(':').map_or(intent, |(what, _)| what);
     matches!(what, "format" | "insert" | "unwrap" | "wrap" | "rename" | "remove" | "https")
 }
 
-/// What the button `intent` makes of `text`, and what to say about it; `None` if it is not such a button, or if the
-/// text does not allow it.
+/// `text` after the button `intent`, and a message about it; `None` if it is no such button, or if the text does
+/// not allow it.
 pub(super) fn apply_quick_fix(intent: &str, text: &str) -> Option<(String, String)> {
     let (what, rest) = intent.split_once(':').unwrap_or((intent, ""));
     let (changed, said) = match what {
@@ -61,7 +61,7 @@ pub(super) fn apply_quick_fix(intent: &str, text: &str) -> Option<(String, Strin
     Some((changed?, format!("{said}, not saved.")))
 }
 
-/// The `http` address at `pointer` as an `https` one.
+/// The `http` URL at `pointer` as an `https` one.
 fn secured(text: &str, pointer: &str) -> Option<String> {
     let document = serde_json::Value::from(read_members(text)?);
     let address = document.pointer(pointer)?.as_str()?.strip_prefix("http://")?;
@@ -75,7 +75,7 @@ mod tests {
     use registry_core::metadata::{KnownSecrets, verify};
 
     #[test]
-    fn what_a_button_does_ends_its_finding() {
+    fn quick_fix_resolves_its_finding() {
         for (text, code, label) in [
             (
                 r#"{"oauth_client_metadata":{"oauth_client_metadata":{"scope":"a"}}}"#,
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn no_button_where_nobody_can_say_what_is_meant() {
+    fn ambiguous_finding_has_no_quick_fix() {
         for text in [
             r#"{"oauth_client_metadata":{"scope":"b","oauth_client_metadata":{"scope":"a"}}}"#,
             r#"{"oauth_client_metadata":{"scope":"a"},"scope":"b"}"#,

@@ -1,9 +1,9 @@
-//! Restoring an earlier version: what it would change and cost, then a new version with its content.
+//! Restore an earlier version: shows what it would change and cost, then saves a new version with its content.
 
 use super::layout::laid_out;
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::pages::configuration::preview::diff::{Diff, Fate};
+use crate::pages::configuration::preview::diff::{Diff, LineChange};
 use crate::pages::configuration::scope::PageScope;
 use crate::view::{Cost, Shell, go, html};
 use actix_web::http::StatusCode;
@@ -22,17 +22,17 @@ struct Page {
     version: Revision,
     diff: Diff,
     cost: Cost,
-    /// What of the version cannot come back, or is wrong with it by today's rules.
+    /// What cannot be restored from the version, or is invalid now.
     findings: Vec<Finding>,
     state: State,
 }
 
-/// What happened before this page was shown.
+/// The result of the previous request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing.
+    /// None.
     Asked,
-    /// The version is not valid any more.
+    /// The version is no longer valid.
     Refused,
     /// Another user saved first.
     Conflict,
@@ -46,7 +46,7 @@ pub(super) struct Wanted {
 #[derive(Debug, Deserialize)]
 pub(super) struct Submitted {
     number: i64,
-    /// The version of the row that was looked at.
+    /// The version of the row that was shown.
     version: i64,
     #[serde(default)]
     intent: Intent,
@@ -58,11 +58,11 @@ pub(super) struct Submitted {
 enum Intent {
     #[default]
     Now,
-    /// Clients that only a new one can take the place of serve on until somebody approves.
+    /// Clients that need a replacement stay in use until a user approves.
     Later,
 }
 
-/// Asks whether to.
+/// The confirmation page.
 pub(super) async fn ask(
     request: HttpRequest,
     signed_in: SignedInUser,
@@ -72,7 +72,7 @@ pub(super) async fn ask(
     page(&request, &signed_in, scope, wanted.number, State::Asked, Findings::default()).await
 }
 
-/// Does it.
+/// Restores the version.
 pub(super) async fn restore(
     request: HttpRequest,
     signed_in: SignedInUser,

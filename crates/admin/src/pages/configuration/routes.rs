@@ -1,11 +1,11 @@
-//! The four levels by their addresses: what a request's path is about, and where its pages are.
+//! The four levels by their paths: the scope of a request, and the paths of its pages.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
 use crate::pages::configuration::scope::{PageScope, of_access, of_integration, of_organisation, of_server};
 use actix_web::HttpRequest;
 
-/// What the pages of each level begin with.
+/// The path prefix of each level.
 pub(super) const LEVELS: [&str; 4] = [
     "/integrations/{integration}",
     "/workspaces/{workspace}/integrations/{integration}",
@@ -14,7 +14,7 @@ pub(super) const LEVELS: [&str; 4] = [
 ];
 
 impl PageScope {
-    /// What the address of `request` is about.
+    /// The scope of `request`.
     pub(super) async fn of_request(request: &HttpRequest, signed_in: &SignedInUser) -> Result<Self, Failure> {
         let path = request.match_info();
         match (path.get("workspace"), path.get("integration"), path.get("server")) {
@@ -25,7 +25,7 @@ impl PageScope {
         }
     }
 
-    /// Where its history is.
+    /// The path of its history.
     pub(super) fn history(&self) -> String {
         format!("{}/history", self.action.strip_suffix("/config").unwrap_or(&self.action))
     }

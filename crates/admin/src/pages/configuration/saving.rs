@@ -1,11 +1,11 @@
-//! Saving, and the pages before it: a review of what changes, and one more question where people must sign in again.
+//! Saving, and the pages before it: a review of the changes, and a confirmation when users must sign in again.
 
 use super::conflict;
 use super::layout::laid_out;
 use super::show::{PageState, show};
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::pages::configuration::preview::diff::{Diff, Fate};
+use crate::pages::configuration::preview::diff::{Diff, LineChange};
 use crate::pages::configuration::preview::sent;
 use crate::pages::configuration::scope::PageScope;
 use crate::pages::configuration::unsaved_text::UnsavedText;
@@ -16,17 +16,17 @@ use askama::Template;
 use registry::{Check, Checked, Configuration, Error, NewConfiguration, ReplacementMode, SentChange};
 use registry_core::finding::{Finding, Findings};
 
-/// Changes of what is sent that are shown one by one.
+/// Maximum number of differences that are shown in detail.
 const MAX_CHANGES_SHOWN: usize = 20;
 
-/// What was decided about clients that only a new one can take the place of.
+/// The decision about clients that need a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Nothing yet: where people must sign in again, they are asked about it.
+    /// None yet: the user is asked when users must sign in again.
     Open,
     /// They are replaced now.
     Now,
-    /// They serve on until somebody approves.
+    /// They stay in use until a user approves.
     Later,
 }
 
@@ -39,9 +39,9 @@ struct ReviewPage {
     stored: Configuration,
     diff: Diff,
     groups: Vec<Group>,
-    /// How many groups are not shown.
+    /// The number of groups that are not shown.
     more: usize,
-    /// How many servers are affected that are not compared one by one.
+    /// The number of affected servers that are not compared individually.
     uncompared: usize,
     cost: Cost,
 }
@@ -55,13 +55,13 @@ struct ReplacePage {
     cost: Cost,
 }
 
-/// Servers for which the same changes in what is sent.
+/// Servers with the same difference in what is sent.
 struct Group {
     servers: Vec<String>,
     diff: Diff,
 }
 
-/// Saves, or says why not.
+/// Saves, or shows why not.
 pub(super) async fn save(
     request: &HttpRequest,
     signed_in: &SignedInUser,
@@ -161,14 +161,14 @@ async fn check(signed_in: &SignedInUser, scope: &PageScope, typed: &UnsavedText)
     Ok(signed_in.registry.configurations().check(&signed_in.actor, check).await?)
 }
 
-/// Servers with the same change together, in the order of the first of each.
+/// Groups servers with the same difference, in the order of the first of each.
 fn grouped(changes: &[SentChange]) -> Vec<Group> {
     let mut keys: Vec<(String, String)> = Vec::new();
     let mut groups: Vec<Group> = Vec::new();
     for change in changes {
         let Some(sent) = &change.sent else { continue };
         let (before, after) = (sent::lines(&sent.0), sent::lines(&sent.1));
-        // Only what differs: the default name holds the server's, so that whole texts are never alike.
+        // Only the differences: the default name contains the server's, so that whole texts are never equal.
         let only = |one: &str, other: &str| -> String {
             let other: Vec<&str> = other.lines().collect();
             one.lines().filter(|line| !other.contains(line)).flat_map(|line| [line, "\n"]).collect()

@@ -1,4 +1,4 @@
-//! Which thing a configuration page is about: the organisation, an integration, a workspace's access, or a server.
+//! The object of a configuration page: the organisation, an integration, a workspace's access, or a server.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -7,29 +7,29 @@ use registry_core::metadata::Level;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 
-/// The thing a page is about.
+/// The object of a page.
 pub(super) struct PageScope {
     pub(super) subject: ConfigurationScope,
-    /// Where the form goes.
+    /// The URL of the form.
     pub(super) action: String,
-    /// Its name, and where it is shown.
+    /// Its name and the URL of its page.
     pub(super) of: String,
     pub(super) back: String,
-    /// An address below the heading.
+    /// The URL shown below the heading.
     pub(super) url: Option<String>,
-    /// For whom it holds, the end of a sentence.
+    /// For whom it is in effect, as the end of a sentence.
     pub(super) level: String,
     pub(super) section: &'static str,
     pub(super) may_save: bool,
-    /// Whether it is not saved because it is another owner's, whatever the role.
+    /// Whether it belongs to another owner and is read-only for every role.
     pub(super) owned_elsewhere: bool,
-    /// Which level it is.
+    /// The level.
     pub(super) layer: Level,
-    /// The slugs that are known without asking: of the integration, the workspace and the server.
+    /// The slugs of integration, workspace and server, as far as the path gives them.
     pub(super) integration: Option<String>,
     pub(super) workspace: Option<String>,
     pub(super) server: Option<String>,
-    /// Members that come from secrets which the operator declared.
+    /// Members that come from secrets declared by the operator.
     pub(super) mapped: Vec<MappedSecret>,
 }
 
@@ -128,7 +128,7 @@ pub(super) fn of_organisation(signed_in: &SignedInUser) -> PageScope {
 }
 
 impl PageScope {
-    /// Why whoever looks at it may not save it.
+    /// Why the signed-in user may not save it; `None` when saving is allowed.
     pub(super) fn why_not(&self) -> &'static str {
         if self.owned_elsewhere {
             "This integration belongs to the whole organisation: a workspace may read and check its configuration, not save it. The workspace level is yours to change."

@@ -1,23 +1,23 @@
-//! Secrets of a text as locked chips: where they stand, never what they are.
+//! Secrets of a text as locked chips: their places, never their values.
 
 use crate::pages::configuration::unsaved_text::UnsavedText;
 use registry_core::metadata::secret_places;
 
-/// One.
+/// One secret.
 #[derive(Debug)]
 pub(super) struct Secret {
-    /// Where it stands, as the text spells it.
+    /// Its JSON Pointer.
     pub(super) pointer: String,
-    /// The same for people.
+    /// Its display name.
     pub(super) name: String,
     /// Whether it is stored; else it was typed into the text and is not saved yet.
     pub(super) is_stored: bool,
-    /// What was typed to replace it, for the answer to the request that carried it.
+    /// The typed replacement, for the response to the request that carried it.
     pub(super) typed: String,
 }
 
 impl Secret {
-    /// Those in the text.
+    /// The secrets in the text.
     pub(super) fn all(typed: &UnsavedText) -> Vec<Self> {
         secret_places(&typed.text)
             .into_iter()

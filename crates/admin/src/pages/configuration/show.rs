@@ -1,4 +1,4 @@
-//! The page itself: what is stored or was typed, what is to be said about it, and what would be sent.
+//! Renders the page: the stored or typed text, its findings, and what would be sent.
 
 use super::choice::Choice;
 use super::examples::EXAMPLES;
@@ -31,24 +31,24 @@ struct Page {
     typed: UnsavedText,
     stored: Configuration,
     problems: Vec<Problem>,
-    /// The controls, where the text is shown as a form and can be.
+    /// The controls, when the text is shown as a form.
     form: Option<Form>,
     secrets: Vec<Secret>,
     layer_tabs: Vec<LayerTab>,
     table: Table,
     shown: Option<Preview>,
-    /// By workspace: `workspace/server`, its slug, and whether it is the one shown.
+    /// By workspace: `workspace/server`, its slug, and whether it is selected.
     servers: Vec<(String, Vec<Chosen>)>,
-    /// How many members the text sets otherwise than the stored one.
+    /// The number of members that differ from the stored text.
     changed: usize,
-    /// What saving the checked text would do to clients, as a sentence.
+    /// The effect of saving on clients, as a sentence.
     cost: String,
     state: PageState,
     consent: Option<Consent>,
     now: Timestamp,
 }
 
-/// A server that can be looked at.
+/// A server that the preview can show.
 struct Chosen {
     /// `workspace/server`.
     value: String,
@@ -56,16 +56,16 @@ struct Chosen {
     shown: bool,
 }
 
-/// What happened before this page was shown.
+/// The result of the previous request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PageState {
-    /// Nothing.
+    /// None.
     Read,
     /// The text was checked.
     Checked,
-    /// The logo was fetched, the text checked.
+    /// The logo was fetched and the text checked.
     Logo,
-    /// A button changed the text; what it did.
+    /// A button changed the text; the message says how.
     Changed(String),
     /// Saving was refused.
     Refused,
@@ -76,7 +76,7 @@ impl Page {
         self.problems.iter().filter(|problem| problem.is_error()).collect()
     }
 
-    /// Those that no field shows.
+    /// Findings that no field shows.
     fn listed(&self) -> Vec<&Problem> {
         self.problems.iter().filter(|problem| !problem.is_at_field).collect()
     }
@@ -95,13 +95,13 @@ impl Page {
         parts.join(", ")
     }
 
-    /// Where a level is changed.
+    /// The URL where a level is changed.
     fn page_of(&self, level: &str) -> Option<&str> {
         let tab = self.layer_tabs.iter().find(|tab| tab.level == level && !tab.is_here)?;
         tab.link.as_deref()
     }
 
-    /// The version that the text was begun on: of the row, and of the history.
+    /// The version of the row and of the history that the text is based on.
     fn version(&self) -> i64 {
         self.typed.version.unwrap_or(self.stored.version)
     }
@@ -156,7 +156,7 @@ pub(super) async fn show(
     let cost = Cost::of(&checked).sentence();
     let findings = std::mem::take(&mut checked.findings);
     if checked.preview.is_none() {
-        // A text that cannot be read leaves the table as the stored one makes it.
+        // When the text cannot be parsed, the table shows the stored one.
         let text = stored.text.clone().unwrap_or_default();
         checked = check(signed_in, &scope, text, typed.choice.server()).await?;
     }
@@ -212,7 +212,7 @@ pub(super) async fn show(
     Ok(html(status, &page)?)
 }
 
-/// Judges `text` as if it were saved. A server that is gone, or of elsewhere, leaves the choice to the application.
+/// Validates `text` as if it were saved. For a server that does not exist, the application chooses another one.
 async fn check(
     signed_in: &SignedInUser,
     scope: &PageScope,
@@ -229,7 +229,7 @@ async fn check(
     }
 }
 
-/// What the authorization server of the server that is looked at offers, if that is known.
+/// The metadata of the authorization server of the selected server, if known.
 async fn advertised(
     signed_in: &SignedInUser,
     shown: Option<&Preview>,
@@ -244,7 +244,7 @@ async fn advertised(
     Ok(signed_in.registry.registrations().advertised(&signed_in.actor, &server).await?)
 }
 
-/// The servers to choose from, those of a workspace together.
+/// The servers to choose from, grouped by workspace.
 fn by_workspace(servers: &[(String, String)], shown: Option<&Preview>) -> Vec<(String, Vec<Chosen>)> {
     let mut groups: Vec<(String, Vec<Chosen>)> = Vec::new();
     for (workspace, server) in servers {

@@ -1,4 +1,4 @@
-//! What was posted from the page: checked, changed by a button, shown the other way, reviewed, or saved.
+//! Handles the posted form: validate, apply a button, switch the view, review, or save.
 
 use super::saving::{Decision, review, save};
 use super::show::{PageState, show};
@@ -25,7 +25,7 @@ pub(super) async fn submit(
         Intent::SaveNow => Decision::Now,
         Intent::SaveLater => Decision::Later,
         Intent::Review => return review(request, signed_in, scope, typed).await,
-        // Whatever else is posted, nothing is saved by it.
+        // Nothing is saved, whatever else is posted.
         intent => {
             let state = match intent {
                 Intent::Form | Intent::Json => {
@@ -36,7 +36,7 @@ pub(super) async fn submit(
                     PageState::Read
                 }
                 Intent::Edit => PageState::Read,
-                // The page itself asks while somebody types: it shows what there is to say and makes no note of it.
+                // The page itself validates while the user types: the response is not logged as an action.
                 Intent::LiveCheck if request.headers().contains_key("hx-request") => PageState::Read,
                 Intent::Logo => PageState::Logo,
                 Intent::QuickFix(intent) => match apply_quick_fix(&intent, &typed.text) {
@@ -46,7 +46,7 @@ pub(super) async fn submit(
                     }
                     None => PageState::Checked,
                 },
-                // The four that save are above.
+                // The four buttons that save are handled above.
                 Intent::Check
                 | Intent::LiveCheck
                 | Intent::Save

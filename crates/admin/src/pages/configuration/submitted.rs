@@ -1,4 +1,4 @@
-//! What was posted from the page, and the text it stands for.
+//! The posted form, and the text it results in.
 
 use super::choice::Choice;
 use super::form::{self, PostedControls};
@@ -12,16 +12,16 @@ use serde::Deserialize;
 /// A button of the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Intent {
-    /// Says what is wrong; nothing is saved.
+    /// Validates; nothing is saved.
     Check,
-    /// None: the page asks while somebody types.
+    /// No button: the page validates while the user types.
     #[default]
     LiveCheck,
-    /// Saves; where people must sign in again it is asked about first.
+    /// Saves; asks first when users must sign in again.
     Save,
-    /// Saves, and replaces clients at once.
+    /// Saves, and replaces clients immediately.
     SaveNow,
-    /// Saves; clients that only a new one can take the place of serve on.
+    /// Saves; clients that need a replacement stay in use.
     SaveLater,
     /// Shows what saving would change.
     Review,
@@ -29,7 +29,7 @@ pub(super) enum Intent {
     Form,
     /// Edits the text as JSON.
     Json,
-    /// Goes back to editing.
+    /// Returns to editing.
     Edit,
     /// Fetches the logo again.
     Logo,
@@ -64,28 +64,28 @@ enum As {
     Json,
 }
 
-/// Every control of the page. A control that the page did not have was not posted.
+/// Every control of the page. A control that the page did not have is absent.
 #[derive(Debug, Default)]
 pub(super) struct Submitted {
-    /// The text, with the line ends it was typed with.
+    /// The text, with the line ends of the browser.
     configuration: String,
-    /// Which version of the row the page showed.
+    /// The version of the row that the page showed.
     version: Option<i64>,
     /// The number of the revision the page showed.
     base: Option<i64>,
-    /// For the history.
+    /// The comment for the history.
     note: String,
     /// The button.
     pub(super) intent: Intent,
-    /// What the table shows, and whether the text was edited as a form.
+    /// The options of the table, and whether the text was edited as a form.
     choice: Choice,
-    /// The rest, as posted: `field.…`, `was.…`, `secret:…`.
+    /// All other fields, as posted: `field.…`, `was.…`, `secret:…`.
     others: Vec<(String, String)>,
 }
 
 impl Submitted {
-    /// What was posted. A word that is no choice is refused, and so is a version that is no number: it would mean "save over
-    /// whatever there is".
+    /// Parses the form. An unknown word is refused, and so is a version that is not a number: without a version
+    /// the save would overwrite any concurrent change.
     pub(super) fn read(pairs: Vec<(String, String)>) -> Result<Self, Failure> {
         let number = |name, value: &str| match value {
             "" => Ok(None),
@@ -94,7 +94,7 @@ impl Submitted {
         let mut submitted = Self { choice: Choice { all: false, ..Choice::default() }, ..Self::default() };
         for (name, value) in pairs {
             match name.as_str() {
-                // Browsers send line ends as CR LF; what is stored has the ones that were typed.
+                // Browsers send line ends as CR LF; the stored text has those that the user typed.
                 "configuration" => submitted.configuration = value.replace("\r\n", "\n"),
                 "version" => submitted.version = number("version", &value)?,
                 "base" => submitted.base = number("base", &value)?,
@@ -109,8 +109,7 @@ impl Submitted {
         Ok(submitted)
     }
 
-    /// What it stands for: the text with what was changed in the form. A text that is still the `stored` one is that
-    /// one, byte for byte.
+    /// The text with the changes of the form applied. A text that equals the `stored` one stays byte for byte the same.
     pub(super) fn typed(&self, stored: Option<&str>) -> UnsavedText {
         let stored = stored.unwrap_or_default();
         let is_stored = [stored.replace("\r\n", "\n"), laid_out(stored)].contains(&self.configuration);

@@ -1,5 +1,4 @@
-//! What somebody typed and has not saved yet. It goes from page to page in the forms of `no-store` answers to the requests
-//! that carried it, and nowhere else.
+//! A text that is not saved yet. It travels only in the forms of `no-store` responses to the requests that carried it.
 
 use super::choice::Choice;
 use crate::pages::configuration::preview::diff::Diff;
@@ -8,26 +7,26 @@ use registry_core::metadata::{AdvancedConfiguration, KnownSecrets, secret_places
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What stands for a secret that somebody typed and that is not sealed yet.
+/// Placeholder of a typed secret that is not encrypted yet.
 const NEW_SECRET: &str = "a new secret";
 
-/// A text on its way to being saved.
+/// A text that is not saved yet.
 #[derive(Clone)]
 pub(super) struct UnsavedText {
     pub(super) text: String,
-    /// Secrets typed beside the text to replace stored ones, by where their markers stand in it.
+    /// Secrets typed to replace stored ones, by the JSON Pointer of their markers.
     pub(super) secrets: Vec<(String, String)>,
-    /// The version of the row it was begun on; `None`: whatever there is.
+    /// The version of the row it is based on; `None`: any.
     pub(super) version: Option<i64>,
-    /// The number of the revision it was begun on; 0: nothing was saved.
+    /// The number of the revision it is based on; 0: nothing was saved.
     pub(super) base: Option<i64>,
-    /// For the history.
+    /// The comment for the history.
     pub(super) note: String,
     pub(super) choice: Choice,
 }
 
 impl UnsavedText {
-    /// The text with the secrets that were typed beside it: what is judged and saved, and not shown in an editor.
+    /// The text including the typed secrets: it is validated and saved, and never shown in an editor.
     pub(super) fn whole(&self) -> String {
         secret_places(&self.text).iter().fold(self.text.clone(), |text, place| {
             match self.secret(&place.pointer) {
@@ -37,7 +36,7 @@ impl UnsavedText {
         })
     }
 
-    /// The same with everything in the text.
+    /// The same text with all secrets in it.
     pub(super) fn merged(&self) -> Self {
         Self { text: self.whole(), secrets: Vec::new(), ..self.clone() }
     }
@@ -47,13 +46,13 @@ impl UnsavedText {
         self.secrets.iter().find(|(at, _)| at == pointer).map_or("", |(_, secret)| secret)
     }
 
-    /// As it is saved: an empty text clears the level.
+    /// The value to save: an empty text clears the level.
     pub(super) fn to_save(&self) -> Option<String> {
         Some(self.text.clone()).filter(|text| !text.trim().is_empty())
     }
 
-    /// Whether somebody else saved another text since. A new name or address beside the configuration is no conflict: the
-    /// text can then be saved on the row as it is now.
+    /// Whether another user saved a different text since. A changed name or address of the object is no
+    /// conflict: the text can then be saved on the current row.
     pub(super) fn conflicts_with(&mut self, stored: &Configuration) -> bool {
         if self.version.is_none_or(|version| version == stored.version) {
             return false;
@@ -65,20 +64,21 @@ impl UnsavedText {
         true
     }
 
-    /// From `old` to it, secrets as words. `None` while it has errors: then it is not certain where secrets stand.
+    /// The difference from `old`, with secrets replaced by words. `None` while the text has errors, because the
+    /// places of secrets are unknown.
     pub(super) fn changes(&self, old: &str, stored: Option<&str>) -> Option<Diff> {
         let known = stored.map(KnownSecrets::of).unwrap_or_default();
         let shown = verify(&self.text, &known).shown_text(NEW_SECRET)?;
         Some(Diff::of(old, &shown))
     }
 
-    /// How many members have another value than in the stored text.
+    /// The number of members with another value than in the stored text.
     pub(super) fn fields_changed(&self, stored: Option<&str>) -> usize {
         fields_changed(stored.unwrap_or_default(), &self.whole())
     }
 }
 
-/// How many members differ; 0 while one of the texts cannot be read.
+/// The number of members that differ; 0 while one of the texts cannot be parsed.
 pub(super) fn fields_changed(old: &str, new: &str) -> usize {
     let (Ok(old), Ok(new)) =
         (AdvancedConfiguration::from_stored(old), AdvancedConfiguration::from_stored(new))
@@ -90,7 +90,7 @@ pub(super) fn fields_changed(old: &str, new: &str) -> usize {
     gone + new.iter().filter(|(name, value)| old.get(*name) != Some(*value)).count()
 }
 
-/// Every member that is no object, by its path.
+/// Every member that is not an object, by its path.
 fn members(object: &Map<String, Value>) -> BTreeMap<Vec<&str>, &Value> {
     let mut found = BTreeMap::new();
     let mut pending: Vec<(Vec<&str>, &Map<String, Value>)> = vec![(Vec::new(), object)];

@@ -1,4 +1,4 @@
-//! Step 1: where the server is, and what it is called here. Also where one's drafts wait.
+//! Step 1: the URL of the server, and its name here. Also the list of the user's drafts.
 
 use super::{Problem, Wizard, host, onwards, open, step_page};
 use crate::http::choice::known;
@@ -28,7 +28,7 @@ struct Page {
     shell: Shell,
     wizard: Wizard,
     form: Form,
-    /// A name and a slug that are used where none is typed.
+    /// The name and slug that are used when the fields are empty.
     proposed: Option<(String, String)>,
     /// The signed-in user's other drafts.
     drafts: Vec<Draft>,
@@ -36,7 +36,7 @@ struct Page {
 }
 
 impl Page {
-    /// Where the form goes.
+    /// The URL that the form is sent to.
     fn action(&self) -> String {
         if self.wizard.base.is_some() { self.wizard.link("url") } else { "/ui/integrations/new".to_owned() }
     }
@@ -63,9 +63,9 @@ struct Form {
 enum Intent {
     #[default]
     Go,
-    /// Keeps it for later.
+    /// Saves the draft and returns to the list.
     Draft,
-    /// Takes the address that the server itself names.
+    /// Uses the URL that the server itself names.
     Use,
 }
 
@@ -82,7 +82,7 @@ impl Form {
 
     fn address(&self) -> Result<DraftAddress, Failure> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        // A form without the choice means the usual one.
+        // A form without this field means the default.
         let transport = match self.transport.trim() {
             "" => Transport::Http,
             word => known("transport", Transport::parse(word))?,
@@ -160,10 +160,10 @@ async fn submit(
     };
     let mut form = form.into_inner();
     if form.intent == Intent::Use {
-        // The address that the server itself names; everything else stays.
+        // Uses the URL that the server itself names; everything else stays.
         form = Form { url: form.url, ..Form::of(&draft) };
     }
-    // Its own slug is nobody else's.
+    // The slug of the draft itself is not taken.
     let kept =
         match signed_in.registry.drafts().set_address(&signed_in.actor, draft.id, form.address()?).await {
             Ok(kept) => kept,
@@ -181,7 +181,7 @@ async fn submit(
     Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Check))
 }
 
-/// Checks the server. That it was asked too often is no reason to stay here: the next page says that nothing is known yet.
+/// Checks the server. The rate limit of checks is no reason to stay here: the next page shows that nothing is known yet.
 async fn check(signed_in: &SignedInUser, id: DraftId) -> Result<(), Failure> {
     match signed_in.registry.drafts().probe(&signed_in.actor, id).await {
         Ok(_) | Err(Error::TooSoon { .. }) => Ok(()),
@@ -189,7 +189,7 @@ async fn check(signed_in: &SignedInUser, id: DraftId) -> Result<(), Failure> {
     }
 }
 
-/// What stands in the way, by field; anything else is a failure.
+/// The refusals by field; any other error is a failure.
 async fn problems(signed_in: &SignedInUser, form: &Form, error: Error) -> Result<Vec<Problem>, Failure> {
     let field = |pointer: &str| pointer.trim_start_matches('/').to_owned();
     let findings = match error {

@@ -1,4 +1,4 @@
-//! Step 2: what discovery found, and how gateways shall identify themselves.
+//! Step 2: the result of discovery, and how gateways shall identify themselves.
 
 use super::choice::{self, Form, Intent};
 use super::{Problem, Wizard, host, onwards, open, step_page};
@@ -12,7 +12,7 @@ use askama::Template;
 use registry::{Draft, DraftStep, Error};
 use registry_core::clock::Timestamp;
 use registry_core::id::DraftId;
-use registry_core::preflight::{Approach, Openness, Probe, Quality};
+use registry_core::preflight::{Approach, Availability, Probe, Quality};
 
 /// Mounts the routes of these pages.
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -30,10 +30,10 @@ struct Page {
     now: Timestamp,
 }
 
-/// One way as the page shows it.
+/// One approach on the page.
 struct Choice {
     approach: Approach,
-    openness: Openness,
+    availability: Availability,
     checked: bool,
 }
 
@@ -42,29 +42,30 @@ impl Page {
         host(&self.draft.url)
     }
 
-    /// Whether the upstream did not answer at all.
+    /// Whether the upstream did not answer.
     fn unreachable(&self) -> bool {
         self.draft.examination.as_ref().is_some_and(|found| !found.reached)
     }
 
     fn options(&self) -> Vec<Choice> {
         let examination = self.draft.examination.as_ref();
-        let openness =
-            |approach| examination.map_or(Openness::Unknown, |found| found.openness(approach).clone());
-        let open = |approach: &Approach| !matches!(openness(*approach), Openness::Closed(_));
+        let availability = |approach| {
+            examination.map_or(Availability::Unknown, |found| found.availability(approach).clone())
+        };
+        let open = |approach: &Approach| !matches!(availability(*approach), Availability::Closed(_));
         let proposed = examination.and_then(|found| found.proposed);
         let chosen = self.form.approach.filter(open).or(proposed);
         Approach::ALL
             .into_iter()
             .map(|approach| Choice {
                 approach,
-                openness: openness(approach),
+                availability: availability(approach),
                 checked: chosen == Some(approach),
             })
             .collect()
     }
 
-    /// Whether this way is proposed by what was found, and not yet chosen by a person.
+    /// Whether discovery proposes this approach and the user has not chosen one yet.
     fn is_proposed(&self, option: &Choice) -> bool {
         let proposed = self.draft.examination.as_ref().and_then(|found| found.proposed);
         self.form.approach.is_none() && proposed == Some(option.approach)
@@ -80,16 +81,16 @@ impl Choice {
         choice::meaning(self.approach)
     }
 
-    /// Why it cannot be.
+    /// Why it cannot be used.
     fn closed(&self) -> Option<&str> {
-        match &self.openness {
-            Openness::Closed(why) => Some(why),
-            Openness::Offered | Openness::Unknown => None,
+        match &self.availability {
+            Availability::Closed(why) => Some(why),
+            Availability::Offered | Availability::Unknown => None,
         }
     }
 }
 
-/// Class and icon of a probe, and the word for those who see neither.
+/// CSS class, icon and text alternative of a probe.
 pub(crate) fn grade_look(probe: &Probe) -> (&'static str, &'static str, &'static str) {
     match probe.grade {
         Quality::Good => ("ok", "tick", "Good"),
@@ -114,7 +115,7 @@ async fn show(
     }
 }
 
-// A POST, because it sends requests. It answers when they are answered, at the latest when their time is over.
+// POST, because it sends requests. The response waits for theirs, until their timeout.
 #[post("/drafts/{draft}/check/again")]
 async fn again(
     request: HttpRequest,

@@ -1,4 +1,4 @@
-//! How each way for gateways to identify themselves is called on pages, and the form it is chosen with.
+//! The approaches to identify gateways: their display names, and the form to choose one.
 
 use crate::http::choice::{known, read, ticked};
 use crate::http::failure::Failure;
@@ -8,7 +8,7 @@ use registry_core::preflight::{Approach, Entered};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A way in the fewest words.
+/// The short label of an approach.
 pub(super) fn short(approach: Approach) -> &'static str {
     match approach {
         Approach::Register => "Registered automatically",
@@ -19,7 +19,7 @@ pub(super) fn short(approach: Approach) -> &'static str {
     }
 }
 
-/// What a person chooses.
+/// The label of an approach.
 pub(super) fn name(approach: Approach) -> &'static str {
     match approach {
         Approach::Register => "Register automatically",
@@ -30,7 +30,7 @@ pub(super) fn name(approach: Approach) -> &'static str {
     }
 }
 
-/// What that means, one sentence.
+/// The description of an approach, one sentence.
 pub(super) fn meaning(approach: Approach) -> &'static str {
     match approach {
         Approach::Register => {
@@ -43,7 +43,7 @@ pub(super) fn meaning(approach: Approach) -> &'static str {
             "For servers that do not take registrations. Enter client_id and, if there is one, its secret."
         }
         Approach::Headers => "API keys and static tokens.",
-        Approach::Nothing => "The server lets everybody in.",
+        Approach::Nothing => "The server requires no authentication.",
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) fn meaning(approach: Approach) -> &'static str {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Header {
     pub(super) name: String,
-    /// What was typed, perhaps a secret: shown only in the answer to the request that brought it.
+    /// The typed value, perhaps a secret: shown only in the response to the request that carried it.
     pub(super) value: String,
     /// Whether a value of this name is stored.
     pub(super) stored: bool,
@@ -63,7 +63,7 @@ pub(super) struct Header {
 pub(super) enum Intent {
     #[default]
     Go,
-    /// Keeps it for later.
+    /// Saves the draft and returns to the list.
     Draft,
 }
 
@@ -80,11 +80,11 @@ pub(super) struct Form {
     pub(super) has_secret: bool,
 }
 
-/// How many headers can be typed at once where none is stored.
+/// The number of empty header rows when none is stored.
 const EMPTY_HEADER_ROWS: usize = 3;
 
 impl Form {
-    /// As the draft has it.
+    /// The form of the stored draft.
     pub(super) fn of(draft: &Draft) -> Self {
         let mut form = Self { approach: draft.approach, ..Self::default() };
         form.add_stored(draft);
@@ -92,7 +92,7 @@ impl Form {
         form
     }
 
-    /// What is stored, without any secret.
+    /// The stored values, without secrets.
     fn add_stored(&mut self, draft: &Draft) {
         let Some(text) = draft.configuration.as_deref() else { return };
         let known = KnownSecrets::of(text);
@@ -110,13 +110,13 @@ impl Form {
         }
     }
 
-    /// Always room for one more.
+    /// One empty row is always shown.
     fn pad(&mut self) {
         let rows = (self.headers.len() + 1).max(EMPTY_HEADER_ROWS);
         self.headers.resize(rows, Header::default());
     }
 
-    /// As it was sent. Read by hand because headers come several times.
+    /// The posted form. Parsed by hand because header fields occur several times.
     pub(super) fn read(fields: Vec<(String, String)>, draft: &Draft) -> Result<Self, Failure> {
         let mut stored = Self::default();
         stored.add_stored(draft);

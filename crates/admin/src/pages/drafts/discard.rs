@@ -1,4 +1,4 @@
-//! The end of a draft that becomes nothing.
+//! Discard a draft.
 
 use super::open;
 use crate::http::failure::Failure;
@@ -24,7 +24,7 @@ struct Page {
     back: String,
 }
 
-/// Where one left off.
+/// The step where the user left off.
 #[get("/drafts/{draft}")]
 async fn resume(signed_in: SignedInUser, path: web::Path<DraftId>) -> Result<HttpResponse, Failure> {
     let draft = signed_in.registry.drafts().get(&signed_in.actor, *path).await?;

@@ -27,7 +27,7 @@ struct Page {
     shell: Shell,
     wizard: Wizard,
     text: String,
-    /// Where secrets are stored.
+    /// The URL of the page where secrets are stored.
     sealed: Vec<String>,
     findings: Vec<Finding>,
     checked: bool,
@@ -44,7 +44,7 @@ impl Page {
         (self.text.lines().count() + 1).clamp(12, 40)
     }
 
-    /// What is sent where nothing is written, as the text one would write.
+    /// What is sent when the configuration is empty, as the text that would set it.
     fn placeholder(&self) -> String {
         let Some(preview) = &self.shown else { return String::new() };
         let mut members = preview.resolution.effective.client_metadata.clone();
@@ -58,7 +58,7 @@ impl Page {
     }
 }
 
-/// Where one may start: the documented examples.
+/// The documented examples.
 #[derive(Clone, Copy)]
 struct Start {
     word: &'static str,
@@ -74,7 +74,7 @@ impl Start {
 }
 
 impl Intent {
-    /// The client metadata that it inserts, if it is such a button.
+    /// The client metadata that a button inserts, if it is such a button.
     fn example(self) -> Option<Value> {
         Some(match self {
             Self::InsertBranding => json!({
@@ -99,8 +99,8 @@ impl Intent {
     }
 }
 
-/// `text` with the members of `example` that it does not set yet, everything else as it was written; `None` if it cannot
-/// take them.
+/// `text` with the members of `example` that it does not set yet, everything else unchanged; `None` if members
+/// cannot be added.
 fn with_example(text: &str, example: &Value) -> Option<String> {
     let members = read_members(text)?;
     let wrapper = if members.contains_key(ALIAS_WRAPPER) { ALIAS_WRAPPER } else { CANONICAL_WRAPPER };
@@ -127,9 +127,9 @@ struct Submitted {
 enum Intent {
     #[default]
     Go,
-    /// Keeps it for later.
+    /// Saves the draft and returns to the list.
     Draft,
-    /// Says what is wrong and saves nothing.
+    /// Validates and saves nothing.
     Check,
     InsertBranding,
     InsertCompliance,
@@ -145,7 +145,7 @@ async fn show(
     match open(&signed_in, &path).await? {
         Ok(draft) => {
             let text = draft.configuration.clone().unwrap_or_default();
-            render(&request, &signed_in, draft, text, Said::default()).await
+            render(&request, &signed_in, draft, text, AdviceText::default()).await
         }
         Err(elsewhere) => Ok(elsewhere),
     }
@@ -163,28 +163,35 @@ async fn submit(
         Err(elsewhere) => return Ok(elsewhere),
     };
     let form = form.into_inner();
-    // Browsers send line ends as CR LF; what is stored has the ones that were typed.
+    // Browsers send line ends as CR LF; the stored text has those that the user typed.
     let mut text = form.configuration.replace("\r\n", "\n");
     let looks_on = !matches!(form.intent, Intent::Go | Intent::Draft);
     if looks_on {
         if let Some(more) = form.intent.example().and_then(|example| with_example(&text, &example)) {
             text = more;
         }
-        return render(&request, &signed_in, draft, text, Said { checked: true, ..Said::default() }).await;
+        return render(
+            &request,
+            &signed_in,
+            draft,
+            text,
+            AdviceText { checked: true, ..AdviceText::default() },
+        )
+        .await;
     }
     let new = Some(text.as_str()).filter(|text| !text.trim().is_empty());
     match signed_in.registry.drafts().set_configuration(&signed_in.actor, draft.id, new).await {
         Ok(_) => Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Workspaces)),
         Err(Error::Invalid(refused)) => {
-            render(&request, &signed_in, draft, text, Said { refused, ..Said::default() }).await
+            render(&request, &signed_in, draft, text, AdviceText { refused, ..AdviceText::default() }).await
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// What happened before the page is shown.
+/// The result of the previous request.
 #[derive(Default)]
-struct Said {
+struct AdviceText {
     checked: bool,
     /// Why it was not saved.
     refused: Findings,
@@ -195,23 +202,23 @@ async fn render(
     signed_in: &SignedInUser,
     draft: Draft,
     text: String,
-    said: Said,
+    advice: AdviceText,
 ) -> Result<HttpResponse, Failure> {
     let checked = signed_in.registry.drafts().check(&signed_in.actor, draft.id, Some(&text)).await?;
-    // A text that cannot be read leaves the table as the stored one makes it.
+    // When the text cannot be parsed, the table shows the stored one.
     let shown = match checked.preview {
         Some(preview) => Some(preview),
         None => signed_in.registry.drafts().check(&signed_in.actor, draft.id, None).await?.preview,
     };
     let mut findings = checked.findings.0;
-    for finding in &said.refused {
+    for finding in &advice.refused {
         let known = |other: &Finding| other.code == finding.code && other.pointer == finding.pointer;
         if !findings.iter().any(known) {
             findings.push(finding.clone());
         }
     }
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.line));
-    let problems = if said.refused.has_errors() {
+    let problems = if advice.refused.has_errors() {
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
         errors.map(|finding| Problem::of(finding.clone(), |_| "configuration".to_owned())).collect()
     } else {
@@ -225,7 +232,7 @@ async fn render(
         wizard,
         sealed: known.0.into_keys().collect(),
         table: shown.as_ref().map(|preview| Table::of(&preview.resolution, true)).unwrap_or_default(),
-        checked: said.checked,
+        checked: advice.checked,
         shown,
         findings,
         text,
@@ -243,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_example_adds_what_is_not_set_and_replaces_nothing() {
+    fn example_adds_unset_members_and_replaces_none() {
         for start in Start::ALL {
             let text = with_example("", &example(start.word)).unwrap();
             let verified = registry_core::metadata::verify(&text, &KnownSecrets::default());

@@ -1,4 +1,4 @@
-//! Adding an integration: five steps, each at an address of its own, over a draft that the application keeps.
+//! Add an integration: five steps, each with its own URL, over a draft that is stored in the database.
 
 mod address;
 mod check;
@@ -30,22 +30,22 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .configure(discard::routes);
 }
 
-/// What stands around each step.
+/// The frame of each step.
 struct Wizard {
     steps: Vec<StepLink>,
-    /// The draft's address without a step; `None`: nothing is saved yet.
+    /// The URL of the draft without a step; `None`: nothing is saved yet.
     base: Option<String>,
     /// Why the form was refused.
     problems: Vec<Problem>,
-    /// Whether the draft is an integration by now.
+    /// Whether the draft has become an integration.
     finished: bool,
 }
 
-/// A step in the list at the left.
+/// A step in the list on the left.
 struct StepLink {
     name: &'static str,
     note: String,
-    /// Where it is, if one may go there.
+    /// Its URL, if the user may go there.
     link: Option<String>,
     done: bool,
     current: bool,
@@ -55,10 +55,10 @@ struct StepLink {
 struct Problem {
     /// Id of the field.
     field: String,
-    /// A sentence.
+    /// The message.
     words: String,
     line: Option<u32>,
-    /// An address that helps, and what it is called.
+    /// URL and label of a helpful link.
     more: Option<(String, &'static str)>,
 }
 
@@ -67,7 +67,7 @@ impl Problem {
         Self { field: field.into(), words: words.into(), line: None, more: None }
     }
 
-    /// A finding, about the field that `field` makes of its pointer.
+    /// A problem from a finding; `field` maps its JSON Pointer to a field.
     fn of(finding: Finding, field: impl Fn(&str) -> String) -> Self {
         Self { field: field(&finding.pointer), line: finding.line, words: finding.message, more: None }
     }
@@ -93,7 +93,7 @@ impl Wizard {
         Self { steps, base: Some(base), problems, finished }
     }
 
-    /// Before there is a draft.
+    /// The frame before a draft exists.
     fn empty(problems: Vec<Problem>) -> Self {
         let steps = DraftStep::ALL.into_iter().map(|step| StepLink {
             name: name(step),
@@ -110,12 +110,12 @@ impl Wizard {
         self.problems.iter().find(|problem| problem.field == field)
     }
 
-    /// The address of one of the draft's pages.
+    /// The URL of one of the draft's pages.
     fn link(&self, page: &str) -> String {
         format!("{}/{page}", self.base.as_deref().unwrap_or_default())
     }
 
-    /// The document's title.
+    /// The title of the page.
     fn title(&self, what: &str) -> String {
         let problem = if self.problems.is_empty() { "" } else { "Problem: " };
         format!("{problem}Add integration: {what}")
@@ -140,7 +140,7 @@ fn note(step: DraftStep, draft: Option<&Draft>) -> String {
             choice::short(*approach).to_owned()
         }
         (DraftStep::Check, _) => "Discovery and authentication".to_owned(),
-        // The integration has it now.
+        // The integration owns the configuration now.
         (DraftStep::Metadata, Some(draft)) if draft.integration.is_some() => "Saved".to_owned(),
         (DraftStep::Metadata, Some(draft)) if fields(draft) > 0 => count(fields(draft), "field"),
         (DraftStep::Metadata, _) => "Optional".to_owned(),
@@ -156,7 +156,7 @@ fn is_done(step: DraftStep, draft: &Draft) -> bool {
     draft.integration.is_some() || step < draft.step && (step != DraftStep::Check || draft.approach.is_some())
 }
 
-/// How many members of client metadata a draft sets.
+/// The number of client metadata members that a draft sets.
 fn fields(draft: &Draft) -> usize {
     draft
         .configuration
@@ -169,7 +169,7 @@ fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Host and port of an address.
+/// Host and port of a URL.
 fn host(url: &str) -> String {
     let parsed = Url::parse(url).ok();
     let host = parsed.as_ref().and_then(|url| {
@@ -187,7 +187,7 @@ fn step_page(id: DraftId, step: DraftStep) -> String {
     format!("{}/{}", base(id), step.as_str())
 }
 
-/// The draft of an address; one that became an integration leads to its last step.
+/// The draft that the path names; a finished draft redirects to its last step.
 async fn open(
     signed_in: &SignedInUser,
     path: &web::Path<DraftId>,
@@ -199,7 +199,7 @@ async fn open(
     })
 }
 
-/// Where a saved step leads: on, or back to the list when one wants to go on later.
+/// The redirect after a saved step: to the next step, or to the list.
 fn onwards(later: bool, id: DraftId, next: DraftStep) -> HttpResponse {
     if later { go("/ui/integrations/new?done=draft") } else { go(step_page(id, next)) }
 }

@@ -1,4 +1,4 @@
-//! Step 5: the summary, then the first registrations as they come.
+//! Step 5: the summary, then the progress of the first registrations.
 
 use super::{Problem, Wizard, choice, fields, step_page};
 use crate::http::failure::Failure;
@@ -39,17 +39,17 @@ impl SummaryPage {
         self.draft.approach.map(choice::short)
     }
 
-    /// Whether an OAuth client comes of it.
+    /// Whether this approach needs an OAuth client.
     fn needs_client(&self) -> bool {
         self.draft.approach.is_some_and(|approach| approach.auth_type().needs_client())
     }
 
-    /// Whether a person registered the client, so that nothing is sent.
+    /// Whether the client is pre-registered, so that nothing is sent.
     fn by_hand(&self) -> bool {
         self.draft.approach == Some(Approach::ByHand)
     }
 
-    /// What the table shows.
+    /// The heading of the table.
     fn heading(&self) -> &'static str {
         match self.draft.approach {
             Some(Approach::Publish) => "What will be published",
@@ -62,8 +62,8 @@ impl SummaryPage {
         fields(&self.draft)
     }
 
-    /// What the last button does.
-    fn deed(&self) -> &'static str {
+    /// The label of the last button.
+    fn submit_label(&self) -> &'static str {
         match self.draft.approach {
             Some(Approach::Register) if !self.draft.workspaces.is_empty() => "Register now",
             Some(Approach::Publish) if !self.draft.workspaces.is_empty() => "Publish now",
@@ -80,17 +80,17 @@ struct DonePage {
     /// `None`: it was deleted since.
     integration: Option<Integration>,
     rows: Vec<Row>,
-    /// Whether a state may still change by itself.
+    /// Whether a state changes without a user's action.
     moving: bool,
 }
 
-/// A server with how its registration stands.
+/// A server with the state of its registration.
 struct Row {
     server: Server,
     registration: Option<Registration>,
-    /// Where people reach it, one address for each gateway.
+    /// The URLs where users reach it, one per gateway.
     gateways: Vec<String>,
-    /// Where gateways fetch its document.
+    /// The URL where gateways fetch its document.
     document: String,
 }
 

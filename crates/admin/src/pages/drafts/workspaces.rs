@@ -1,4 +1,4 @@
-//! Step 4: who can use it.
+//! Step 4: which workspaces get access.
 
 use super::{Problem, Wizard, onwards, open};
 use crate::http::choice::{known, read, ticked};
@@ -20,7 +20,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(submit);
 }
 
-/// Rows that are shown at once; a search finds the others.
+/// Maximum number of rows; a search finds the others.
 const PAGE_SIZE: u64 = 100;
 
 #[derive(Template)]
@@ -31,16 +31,16 @@ struct Page {
     draft: Draft,
     q: String,
     rows: Vec<Workspace>,
-    /// How many fit the search.
+    /// The number of workspaces that match the search.
     total: u64,
-    /// Whether there is any workspace at all.
+    /// Whether there is any workspace.
     any: bool,
-    /// Whether this signed-in user may make one.
+    /// Whether the signed-in user may create one.
     may_make: bool,
 }
 
 impl Page {
-    /// How many fit the search and are not on the page.
+    /// The number of matches that are not on the page.
     fn left_out(&self) -> u64 {
         self.total.saturating_sub(PAGE_SIZE)
     }
@@ -56,15 +56,15 @@ struct Query {
     q: String,
 }
 
-/// Read by hand because a checkbox may be there several times.
+/// Parsed by hand because a checkbox may occur several times.
 #[derive(Debug, Default)]
 struct Submitted {
     chosen: BTreeSet<WorkspaceId>,
-    /// Those that stood on the page, checked or not.
+    /// The workspaces on the page, ticked or not.
     shown: BTreeSet<WorkspaceId>,
     every_new: bool,
     q: String,
-    /// What was searched for before.
+    /// The previous search text.
     searched: String,
     intent: Intent,
 }
@@ -75,21 +75,21 @@ struct Submitted {
 enum Intent {
     #[default]
     Go,
-    /// Keeps it for later.
+    /// Saves the draft and returns to the list.
     Draft,
-    /// Looks for others.
+    /// Searches.
     Search,
-    /// Ticks all that are shown.
+    /// Ticks all workspaces on the page.
     All,
-    /// Ticks none of those that are shown.
+    /// Clears all checkboxes on the page.
     None,
     /// The Enter key.
     Enter,
 }
 
 impl Submitted {
-    /// Whether one wants to see others before going on. Enter sends the form from wherever one is: in the search field,
-    /// which then holds something new, it means the search.
+    /// Whether to search instead of going to the next step. Enter submits the form from every field: when the
+    /// search text is new, it means the search.
     fn looks_on(&self) -> bool {
         match self.intent {
             Intent::Search | Intent::All | Intent::None => true,
@@ -114,7 +114,7 @@ impl Submitted {
         Ok(form)
     }
 
-    /// What is chosen now: what stood on the page as it was left, and everything that a search had hidden.
+    /// The selected workspaces: the checkboxes on the page, and the selected ones that the search hides.
     fn selection(&self, draft: &Draft) -> Vec<WorkspaceId> {
         let hidden = draft.workspaces.iter().map(|one| one.id).filter(|id| !self.shown.contains(id));
         let here = match self.intent {
@@ -153,7 +153,7 @@ async fn submit(
     let form = Submitted::read(fields.into_inner())?;
     let selection = form.selection(&draft);
     let (registry, actor) = (&signed_in.registry, &signed_in.actor);
-    // Also a search saves what is checked: nothing is lost by looking for more.
+    // A search saves the checkboxes too: nothing is lost.
     match registry.drafts().set_workspaces(actor, draft.id, &selection, form.every_new).await {
         Ok(_) if form.looks_on() => {
             let query =

@@ -1,9 +1,9 @@
-//! What can be done to several integrations at once: those that are ticked in the list.
+//! Bulk actions on the integrations that are ticked in the list.
 
 use super::copies::file;
 use super::done::done_page;
 use super::query::Query;
-use super::reregister::{self, Form, Way};
+use super::reregister::{self, Form, FormTarget};
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
 use crate::view::{Shell, go, html};
@@ -27,10 +27,11 @@ enum Intent {
     Export,
     Enable,
     Disable,
-    /// Those that failed; where more would happen it is asked about.
+    /// Re-registers those that failed; anything more is confirmed first.
     Reregister,
-    /// Shows what could be registered again.
-    Weigh,
+    /// Shows what a re-registration would replace, and changes nothing.
+    #[serde(rename = "weigh")]
+    DryRun,
 }
 
 #[derive(Template)]
@@ -38,11 +39,11 @@ enum Intent {
 struct DisablePage {
     shell: Shell,
     integrations: Vec<Integration>,
-    /// Those of them that are no more, each with the reason.
+    /// Deleted ones among them, each with the reason.
     refused: Vec<(String, String)>,
     /// Days until the clients of a disabled integration are withdrawn.
     kept: i64,
-    /// The address of the list they were ticked in.
+    /// The URL of the list.
     list: String,
 }
 
@@ -52,7 +53,7 @@ impl DisablePage {
     }
 }
 
-/// The most integrations that one form is about: as many as one list shows.
+/// Maximum number of integrations in one form: the largest page of the list.
 const MAX_INTEGRATIONS: usize = 1_000;
 const TOO_MANY: &str = "These are more than 1,000 integrations. Choose fewer.";
 
@@ -101,19 +102,25 @@ async fn act(
         }
         Intent::Enable => switch_all(&request, &signed_in, true, (chosen, refused), &list).await,
         Intent::Disable => switch_all(&request, &signed_in, false, (chosen, refused), &list).await,
-        Intent::Weigh => {
-            reregister::ask(&request, &signed_in, (chosen, refused), &Form::failed(), Way::of_list(&list))
-                .await
+        Intent::DryRun => {
+            reregister::ask(
+                &request,
+                &signed_in,
+                (chosen, refused),
+                &Form::failed(),
+                FormTarget::of_list(&list),
+            )
+            .await
         }
         Intent::Reregister => {
             let form = Form::read(&form)?;
             let form = if form.is_sure() { form } else { Form::failed() };
-            reregister::act(&request, &signed_in, (chosen, refused), &form, Way::of_list(&list)).await
+            reregister::act(&request, &signed_in, (chosen, refused), &form, FormTarget::of_list(&list)).await
         }
     }
 }
 
-/// Switches each that is not so yet; one that is refused does not keep it from the others.
+/// Enables or disables each integration that is not so yet; a refusal of one does not stop the others.
 async fn switch_all(
     request: &HttpRequest,
     signed_in: &SignedInUser,
@@ -129,7 +136,7 @@ async fn switch_all(
                 changed += count;
                 done.push(one);
             }
-            // Nothing else will fare better than this one.
+            // No other integration would succeed either.
             Err(error @ (Error::Internal(_) | Error::Unauthenticated(_))) => return Err(error.into()),
             Err(error) => refused.push((one.name, error.to_string())),
         }
@@ -142,7 +149,7 @@ async fn switch_all(
     done_page(request, signed_in, heading, done, refused, list.here())
 }
 
-/// Switches an integration on or off and says how many that changed: 0 or 1.
+/// Enables or disables an integration and returns how many that changed: 0 or 1.
 pub(super) async fn switch(signed_in: &SignedInUser, one: &Integration, enabled: bool) -> Result<u64, Error> {
     signed_in.actor.require(Permission::UpdateIntegrations)?;
     if one.enabled == enabled {

@@ -1,4 +1,4 @@
-//! Integrations as files, and copies of them.
+//! Export, import and copies of integrations.
 
 use super::field;
 use super::query::Query;
@@ -27,7 +27,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(duplicate);
 }
 
-/// JSON to be kept as a file.
+/// JSON as a download.
 pub(super) fn file(name: &str, json: String) -> HttpResponse {
     let disposition = ContentDisposition {
         disposition: DispositionType::Attachment,
@@ -54,8 +54,8 @@ async fn export(signed_in: SignedInUser, path: web::Path<String>) -> Result<Http
 struct ImportPage {
     shell: Shell,
     text: String,
-    /// What an import would make.
-    weighed: Option<Imported>,
+    /// The preview of an import.
+    dry_run: Option<Imported>,
     problems: Vec<Finding>,
 }
 
@@ -78,7 +78,7 @@ enum ImportIntent {
 async fn show_import(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
     signed_in.actor.require(Permission::CreateIntegrations)?;
     let shell = Shell::of(&request, &signed_in, "integrations", "Import integrations");
-    let page = ImportPage { shell, text: String::new(), weighed: None, problems: Vec::new() };
+    let page = ImportPage { shell, text: String::new(), dry_run: None, problems: Vec::new() };
     Ok(html(StatusCode::OK, &page)?)
 }
 
@@ -94,7 +94,7 @@ async fn import(
         ImportIntent::Check => registry.integrations().dry_run_import(actor, &text).await,
         ImportIntent::Import => registry.integrations().import(actor, &text).await,
     };
-    let (status, title, weighed, problems) = match made {
+    let (status, title, dry_run, problems) = match made {
         Ok(made) if intent == ImportIntent::Import => {
             return Ok(go(format!("/ui/integrations?done=imported-{}", made.integrations.len())));
         }
@@ -104,7 +104,7 @@ async fn import(
         }
     };
     let shell = Shell::of(&request, &signed_in, "integrations", title);
-    Ok(html(status, &ImportPage { shell, text, weighed, problems })?)
+    Ok(html(status, &ImportPage { shell, text, dry_run, problems })?)
 }
 
 #[derive(Template)]

@@ -1,4 +1,4 @@
-//! The end of an integration.
+//! Delete an integration.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -21,7 +21,7 @@ struct Page {
     shell: Shell,
     integration: Integration,
     losses: IntegrationDeletion,
-    /// What was typed instead of the slug.
+    /// The typed text, when it is not the slug.
     typed: Option<String>,
 }
 

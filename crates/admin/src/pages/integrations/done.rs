@@ -1,4 +1,4 @@
-//! What was done with several integrations, and what was refused.
+//! The result of a bulk action: what was done, and what was refused.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -14,13 +14,13 @@ struct DonePage {
     shell: Shell,
     heading: &'static str,
     done: Vec<Integration>,
-    /// Their names, each with the reason.
+    /// The refused names, each with the reason.
     refused: Vec<(String, String)>,
-    /// The address of the list they were ticked in.
+    /// The URL of the list.
     list: String,
 }
 
-/// What was done and what was refused.
+/// The result page.
 pub(super) fn done_page(
     request: &HttpRequest,
     signed_in: &SignedInUser,

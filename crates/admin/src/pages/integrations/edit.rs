@@ -1,4 +1,4 @@
-//! An integration's name, address and authentication.
+//! The name, address and authentication of an integration.
 
 use super::field;
 use crate::http::choice::known;
@@ -30,7 +30,7 @@ struct Form {
     url: String,
     auth: String,
     transport: String,
-    /// What the form was made from, so that nobody's change is lost.
+    /// The version that the form was made from, so that no concurrent change is lost.
     version: i64,
     intent: Intent,
 }
@@ -39,12 +39,12 @@ struct Form {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Intent {
-    /// Asks first where clients are replaced.
+    /// Saves; asks first when clients are replaced.
     #[default]
     Save,
-    /// After the cost was shown: clients are replaced at once.
+    /// After the confirmation page: clients are replaced immediately.
     Now,
-    /// After the cost was shown: clients serve on until somebody approves.
+    /// After the confirmation page: clients stay in use until a user approves.
     Later,
 }
 
@@ -55,7 +55,7 @@ struct Page {
     integration: Integration,
     form: Form,
     problems: Vec<Finding>,
-    /// What saving costs, asked before it is done.
+    /// The cost of saving, when it must be confirmed.
     cost: Option<Affected>,
 }
 
@@ -78,7 +78,7 @@ impl Form {
         }
     }
 
-    /// What differs from the integration as it is.
+    /// What differs from the stored integration.
     fn change(&self, now: &Integration) -> Result<IntegrationChange, Failure> {
         let auth_type = known("auth", AuthType::parse(&self.auth))?;
         let transport = known("transport", Transport::parse(&self.transport))?;
@@ -141,14 +141,14 @@ async fn save(
     let integration = registry.integrations().get(actor, &reference).await?;
     let change = form.change(&integration)?;
     let saved = if form.intent == Intent::Save {
-        // The cost is asked about once, before anything is done.
+        // The cost is confirmed once, before anything is saved.
         match registry
             .integrations()
             .dry_run_update(actor, &reference, change.clone(), Some(form.version))
             .await
         {
-            Ok(weighed) if weighed.affected.replaced + weighed.affected.rediscovered > 0 => {
-                return render(&request, &signed_in, integration, form, Vec::new(), Some(weighed.affected));
+            Ok(dry_run) if dry_run.affected.replaced + dry_run.affected.rediscovered > 0 => {
+                return render(&request, &signed_in, integration, form, Vec::new(), Some(dry_run.affected));
             }
             Ok(_) => registry.integrations().update(actor, &reference, change, Some(form.version)).await,
             Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! The list.
+//! The list of integrations.
 
 use super::all_workspaces;
 use super::query::{PAGE_SIZES, Query};
@@ -35,12 +35,12 @@ struct Page {
     now: Timestamp,
     previous: Option<String>,
     next: Option<String>,
-    /// How many integrations the signed-in user is about to add; counted where there is none yet.
+    /// How many integrations the signed-in user is about to add; counted only when there is no integration.
     drafts: u64,
 }
 
 impl Page {
-    /// The views: word in the address, name, how many, and the class of a number that matters.
+    /// The views: word in the URL, name, count, and the CSS class of an important count.
     fn tabs(&self) -> [(&'static str, &'static str, u64, &'static str); 5] {
         let bad = if self.views.attention > 0 { "bad" } else { "" };
         [
@@ -52,8 +52,8 @@ impl Page {
         ]
     }
 
-    /// What narrows the list, each with the address of the list without it.
-    fn narrowings(&self) -> Vec<(String, String)> {
+    /// The active filters, each with the URL of the list without it.
+    fn active_filters(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         if !self.query.q.is_empty() {
             found.push(("Clear search".to_owned(), self.query.without("q")));
@@ -71,7 +71,7 @@ impl Page {
     }
 }
 
-/// Registered, moving, waiting and failed parts of the bar, in its units.
+/// The registered, changing, waiting and failed parts of the bar, in its units.
 pub(crate) fn bar(integration: &Integration) -> [(&'static str, u64, u64); 4] {
     let counts = &integration.counts;
     let all = counts.servers.max(1);
@@ -89,7 +89,7 @@ pub(crate) fn bar(integration: &Integration) -> [(&'static str, u64, u64); 4] {
     })
 }
 
-/// How many members of client metadata an integration sets.
+/// The number of client metadata members that an integration sets.
 pub(crate) fn fields(integration: &Integration) -> usize {
     integration
         .configuration
@@ -98,7 +98,7 @@ pub(crate) fn fields(integration: &Integration) -> usize {
         .map_or(0, |configuration| configuration.client_metadata_field_count())
 }
 
-/// What stands beneath the authentication: how clients come to be.
+/// The line below the authentication: how clients are obtained.
 pub(crate) fn method(integration: &Integration) -> &'static str {
     match integration.counts.method {
         _ if !integration.auth_type.needs_client() => "",
@@ -110,7 +110,7 @@ pub(crate) fn method(integration: &Integration) -> &'static str {
     }
 }
 
-/// Class, icon and words of how an integration fares.
+/// CSS class, icon and text of an integration's state.
 pub(crate) fn health(integration: &Integration) -> (&'static str, &'static str, String) {
     match integration.health() {
         Health::Disabled => ("", "pause", "Disabled".to_owned()),

@@ -1,4 +1,4 @@
-//! Integrations: the list and what can be done to several at once, and each of them with everything done to one.
+//! Integrations: the list with its bulk actions, and the pages of one integration.
 
 mod bulk;
 mod copies;
@@ -17,7 +17,7 @@ use actix_web::web::ServiceConfig;
 use registry::{PageRequest, Workspace, WorkspaceFilter};
 use registry_core::finding::Finding;
 
-/// Mounts the routes of these pages. What is no integration's lies below `new`, which no slug can be.
+/// Mounts the routes of these pages. Pages without an integration are below `new`, which cannot be a slug.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .configure(list::routes)
@@ -36,7 +36,7 @@ pub(super) async fn all_workspaces(signed_in: &SignedInUser) -> Result<Vec<Works
     Ok(signed_in.registry.workspaces().list(&signed_in.actor, WorkspaceFilter::default(), all).await?.items)
 }
 
-/// The field a finding is about, by its id; the secrets of a configuration are entered on its own page.
+/// The id of the field that a finding is about; secrets of a configuration are entered on its own page.
 fn field(finding: &Finding) -> &'static str {
     match finding.pointer.split('/').nth(1) {
         Some("slug") => "slug",

@@ -1,13 +1,13 @@
-//! What the list is asked for, all of it in the address.
+//! The filters of the list, all of them in the URL.
 
 use registry::{IntegrationFilter, IntegrationSort};
 use registry_core::registration::AuthType;
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
-/// How many rows a page may have.
+/// The page sizes to choose from.
 pub(super) const PAGE_SIZES: [u64; 3] = [25, 50, 100];
-/// The orders that are offered, by their words in the address.
+/// The sort orders, by their words in the URL.
 const SORTS: [(&str, IntegrationSort, &str); 6] = [
     ("changed", IntegrationSort::ChangedDescending, "Recently changed"),
     ("-changed", IntegrationSort::Changed, "Longest unchanged"),
@@ -44,7 +44,7 @@ impl Query {
         }
     }
 
-    /// The order in force; an unknown word means the usual one.
+    /// The sort order; an unknown word means the default.
     fn order(&self) -> (&'static str, IntegrationSort, &'static str) {
         SORTS.into_iter().find(|(word, ..)| *word == self.sort).unwrap_or(SORTS[0])
     }
@@ -53,7 +53,7 @@ impl Query {
         self.order().0
     }
 
-    /// Words and names of the orders.
+    /// Words and labels of the sort orders.
     #[expect(clippy::unused_self, reason = "called from the template")]
     pub(super) fn sorts(&self) -> Vec<(&'static str, &'static str)> {
         SORTS.iter().map(|(word, _, name)| (*word, *name)).collect()
@@ -63,12 +63,12 @@ impl Query {
         if PAGE_SIZES.contains(&self.size) { self.size } else { PAGE_SIZES[0] }
     }
 
-    /// Whether something narrows the list.
+    /// Whether a filter is set.
     pub(super) fn is_filtered(&self) -> bool {
         ![&self.q, &self.view, &self.auth, &self.ws].iter().all(|text| text.is_empty())
     }
 
-    /// Everything that is not as usual, by name.
+    /// All parameters that differ from the default, by name.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let size = if self.size() == PAGE_SIZES[0] { String::new() } else { self.size().to_string() };
         let sort = if self.sort() == SORTS[0].0 { String::new() } else { self.sort().to_owned() };
@@ -96,25 +96,25 @@ impl Query {
         if page == 0 { address } else { format!("{address}{separator}page={page}") }
     }
 
-    /// The list as it is.
+    /// The URL of the list.
     pub(super) fn here(&self) -> String {
         self.with_page(self.page)
     }
 
-    /// What an address of the list asks for; of any other, nothing.
+    /// The query in a URL of the list; the default for any other URL.
     pub(super) fn of_address(address: &str) -> Self {
         let asked = address.strip_prefix("/ui/integrations?").map(actix_web::web::Query::from_query);
         asked.and_then(Result::ok).map(actix_web::web::Query::into_inner).unwrap_or_default()
     }
 
-    /// The list as it was, with the word for what was done meanwhile.
+    /// The URL of the list, with the key of a message.
     pub(super) fn after(&self, done: &str) -> String {
         let address = self.here();
         let separator = if address.contains('?') { '&' } else { '?' };
         format!("{address}{separator}done={done}")
     }
 
-    /// The list without one of its filters.
+    /// The URL of the list without one of its filters.
     pub(super) fn without(&self, name: &str) -> String {
         let mut other = self.clone();
         match name {
@@ -126,13 +126,13 @@ impl Query {
         other.address()
     }
 
-    /// The list ordered by a column; by the other way round when it is already.
+    /// The URL of the list sorted by a column; reversed when it is sorted by it already.
     pub(super) fn by(&self, column: &str) -> String {
         let sort = if self.sort() == column { format!("-{column}") } else { column.to_owned() };
         Self { sort, ..self.clone() }.address()
     }
 
-    /// The `aria-sort` of a column. The word without a sign is the order that people want first of it.
+    /// The `aria-sort` of a column. The word without a sign is the default direction.
     pub(super) fn sorted(&self, column: &str) -> &'static str {
         match self.sort() {
             "name" if column == "name" => "ascending",
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_hold_what_is_not_usual() {
+    fn list_urls_contain_only_non_default_parameters() {
         let query = Query { q: "a b".into(), view: "custom".into(), sort: "name".into(), ..Query::default() };
         assert_eq!(query.with_page(2), "/ui/integrations?q=a+b&view=custom&sort=name&page=2");
         assert_eq!(query.without("view"), "/ui/integrations?q=a+b&sort=name");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_comes_back_to_the_list_that_one_left() {
+    fn list_url_survives_an_action() {
         let left = "/ui/integrations?q=a+b&sort=name&page=2";
         assert_eq!(Query::of_address(left).after("nothing"), format!("{left}&done=nothing"));
         for other in ["", "/ui/integrations", "https://evil.example/ui/integrations?q=a", "//evil.example"] {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_is_turned_round() {
+    fn sorted_column_is_reversed() {
         let by = |sort: &str| Query { sort: sort.into(), ..Query::default() };
         assert_eq!((by("name").sorted("name"), by("-name").sorted("name")), ("ascending", "descending"));
         assert_eq!((by("").sorted("changed"), by("-changed").sorted("changed")), ("descending", "ascending"));

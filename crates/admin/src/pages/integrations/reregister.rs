@@ -1,5 +1,5 @@
-//! New clients for registrations of one integration or of several: what that costs is shown first, and only what the button
-//! says is done without a question.
+//! New clients for registrations of one or more integrations: the cost is shown first, and only what the button
+//! names is done without a confirmation.
 
 use super::query::Query;
 use crate::http::failure::Failure;
@@ -18,7 +18,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(confirm).service(submit);
 }
 
-/// Registrations that can be chosen as a whole.
+/// Groups of registrations that can be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Which {
@@ -65,7 +65,7 @@ impl Which {
     }
 }
 
-/// What the form says. Boxes of one name may be there several times.
+/// The form. Checkboxes of one name may occur several times.
 #[derive(Debug, Default)]
 pub(super) struct Form {
     which: Vec<Which>,
@@ -88,7 +88,7 @@ impl Form {
         Ok(form)
     }
 
-    /// The button that says "failed": what it names, and no answer to a question yet.
+    /// The button "failed": the group it names, without a confirmation.
     pub(super) fn failed() -> Self {
         Self { which: vec![Which::Failed], ..Self::default() }
     }
@@ -98,7 +98,7 @@ impl Form {
     }
 }
 
-/// One choice with what it costs, over all integrations.
+/// One group with its cost, over all integrations.
 #[derive(Clone)]
 struct Group {
     which: Which,
@@ -131,12 +131,12 @@ impl Group {
         self.users() + self.clients() > 0
     }
 
-    /// The integrations that have some.
+    /// The integrations that have registrations in this group.
     fn parts(&self) -> impl Iterator<Item = &(Integration, Reregistration)> {
         self.all.iter().filter(|(_, found)| found.queued > 0)
     }
 
-    /// What the page shows of it, so that nothing else is agreed to.
+    /// The counts that the page showed, so that nothing else is confirmed.
     fn seen(&self) -> String {
         let counts = [self.queued(), self.users(), self.clients()];
         format!("{}:{}", self.which.word(), counts.map(|count| count.to_string()).join(":"))
@@ -149,13 +149,13 @@ struct Page {
     shell: Shell,
     integrations: Vec<Integration>,
     groups: Vec<Group>,
-    /// Integrations of which nothing is registered, each with the reason.
+    /// Integrations that cannot be re-registered, each with the reason.
     refused: Vec<(String, String)>,
     /// Why the page is shown again.
     problem: Option<&'static str>,
-    /// Where the form goes.
+    /// The URL that the form is sent to.
     action: String,
-    /// Where one goes back to.
+    /// The URL of the previous page.
     back: String,
 }
 
@@ -172,11 +172,11 @@ impl Page {
     }
 }
 
-/// Where a form came from and goes.
-pub(super) struct Way {
-    /// Where it is sent.
+/// The URLs of a form.
+pub(super) struct FormTarget {
+    /// The URL that the form is sent to.
     pub(super) action: String,
-    /// Where one goes back to.
+    /// The URL of the previous page.
     pub(super) back: String,
 }
 
@@ -187,8 +187,8 @@ async fn confirm(
     path: web::Path<String>,
 ) -> Result<HttpResponse, Failure> {
     let one = signed_in.registry.integrations().get(&signed_in.actor, &Reference::parse(&path)).await?;
-    let way = Way::of(&one);
-    ask(&request, &signed_in, (vec![one], Vec::new()), &Form::failed(), way).await
+    let target = FormTarget::of(&one);
+    ask(&request, &signed_in, (vec![one], Vec::new()), &Form::failed(), target).await
 }
 
 #[post("/integrations/{integration}/re-register")]
@@ -199,20 +199,20 @@ async fn submit(
     pairs: web::Form<Vec<(String, String)>>,
 ) -> Result<HttpResponse, Failure> {
     let form = Form::read(&pairs)?;
-    // Without a word about which: the button that says "failed".
+    // Without a group: the button "failed".
     let form = if form.which.is_empty() && !form.sure { Form::failed() } else { form };
     let one = signed_in.registry.integrations().get(&signed_in.actor, &Reference::parse(&path)).await?;
-    let way = Way::of(&one);
-    act(&request, &signed_in, (vec![one], Vec::new()), &form, way).await
+    let target = FormTarget::of(&one);
+    act(&request, &signed_in, (vec![one], Vec::new()), &form, target).await
 }
 
-impl Way {
+impl FormTarget {
     fn of(one: &Integration) -> Self {
         let back = format!("/ui/integrations/{}", one.slug);
         Self { action: format!("{back}/re-register"), back }
     }
 
-    /// The list as it was.
+    /// The list with its filters.
     pub(super) fn of_list(list: &Query) -> Self {
         Self { action: "/ui/integrations".to_owned(), back: list.here() }
     }
@@ -223,33 +223,33 @@ impl Way {
     }
 }
 
-/// Integrations, and names of those that are no more, each with the reason.
+/// Integrations, and the names of deleted ones, each with the reason.
 type Chosen = (Vec<Integration>, Vec<(String, String)>);
 
-/// Shows what each choice costs.
+/// The page with the cost of each group.
 pub(super) async fn ask(
     request: &HttpRequest,
     signed_in: &SignedInUser,
     chosen: Chosen,
     form: &Form,
-    way: Way,
+    target: FormTarget,
 ) -> Result<HttpResponse, Failure> {
-    let weighed = weigh(signed_in, chosen, form).await?;
-    page(request, signed_in, weighed, way, None)
+    let preview = dry_run(signed_in, chosen, form).await?;
+    page(request, signed_in, preview, target, None)
 }
 
-/// What was chosen, with what each choice costs.
-struct Weighed {
+/// The selected integrations, with the cost of each group.
+struct Preview {
     integrations: Vec<Integration>,
     groups: Vec<Group>,
     refused: Vec<(String, String)>,
 }
 
-async fn weigh(
+async fn dry_run(
     signed_in: &SignedInUser,
     (chosen, mut refused): Chosen,
     form: &Form,
-) -> Result<Weighed, Failure> {
+) -> Result<Preview, Failure> {
     signed_in.actor.require(Permission::OperateRegistrations)?;
     let group = |which| Group { which, ticked: form.which.contains(&which), all: Vec::new() };
     let mut groups = Which::ALL.map(group).to_vec();
@@ -270,53 +270,53 @@ async fn weigh(
             }
         }
     }
-    Ok(Weighed { integrations: chosen, groups, refused })
+    Ok(Preview { integrations: chosen, groups, refused })
 }
 
 fn page(
     request: &HttpRequest,
     signed_in: &SignedInUser,
-    weighed: Weighed,
-    Way { action, back }: Way,
+    preview: Preview,
+    FormTarget { action, back }: FormTarget,
     problem: Option<(StatusCode, &'static str)>,
 ) -> Result<HttpResponse, Failure> {
     let (status, problem) = problem.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
     let title = if problem.is_some() { "Problem: re-register" } else { "Re-register" };
-    let Weighed { integrations, groups, refused } = weighed;
+    let Preview { integrations, groups, refused } = preview;
     let shell = Shell::of(request, signed_in, "integrations", title);
     let page = Page { shell, integrations, groups, refused, problem, action, back };
     Ok(html(status, &page)?)
 }
 
-/// Does what was chosen. What makes users sign in again or may leave a client behind is asked about first, and asked again
-/// when it is not what the page showed.
+/// Re-registers the selected groups. Registrations whose users must sign in again or that may orphan a client need
+/// a confirmation, and a second one when the counts changed since the page was shown.
 pub(super) async fn act(
     request: &HttpRequest,
     signed_in: &SignedInUser,
     chosen: Chosen,
     form: &Form,
-    way: Way,
+    target: FormTarget,
 ) -> Result<HttpResponse, Failure> {
-    let weighed = weigh(signed_in, chosen, form).await?;
+    let preview = dry_run(signed_in, chosen, form).await?;
     if form.sure && form.which.is_empty() {
         let problem =
             (StatusCode::UNPROCESSABLE_ENTITY, "Nothing is ticked. Tick what gets a new client, or go back.");
-        return page(request, signed_in, weighed, way, Some(problem));
+        return page(request, signed_in, preview, target, Some(problem));
     }
-    let ticked = || weighed.groups.iter().filter(|group| group.ticked);
+    let ticked = || preview.groups.iter().filter(|group| group.ticked);
     let is_seen = |group: &Group| form.seen.contains(&group.seen());
     if form.sure && !ticked().all(is_seen) {
         let problem = (
             StatusCode::CONFLICT,
             "The registrations changed since this page was shown. Nothing was done: look at the counts again.",
         );
-        return page(request, signed_in, weighed, way, Some(problem));
+        return page(request, signed_in, preview, target, Some(problem));
     }
-    if !form.sure && (ticked().any(Group::hurts) || !weighed.refused.is_empty()) {
-        return page(request, signed_in, weighed, way, None);
+    if !form.sure && (ticked().any(Group::hurts) || !preview.refused.is_empty()) {
+        return page(request, signed_in, preview, target, None);
     }
     let mut queued = 0;
-    let mut refused = weighed.refused.clone();
+    let mut refused = preview.refused.clone();
     for group in ticked() {
         for (one, found) in group.parts() {
             let confirmed = Some(found.to_confirm());
@@ -333,9 +333,9 @@ pub(super) async fn act(
         }
     }
     if refused.is_empty() {
-        return Ok(go(way.after(&format!("queued-{queued}"))));
+        return Ok(go(target.after(&format!("queued-{queued}"))));
     }
-    let done = weighed.integrations.iter().filter(|one| refused.iter().all(|(name, _)| *name != one.name));
+    let done = preview.integrations.iter().filter(|one| refused.iter().all(|(name, _)| *name != one.name));
     let done = done.cloned().collect();
-    super::done::done_page(request, signed_in, "Re-register integrations", done, refused, way.back)
+    super::done::done_page(request, signed_in, "Re-register integrations", done, refused, target.back)
 }

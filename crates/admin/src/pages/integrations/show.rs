@@ -1,4 +1,4 @@
-//! One integration: what it is, how it fares, who uses it.
+//! One integration: its settings, its state, and its users.
 
 use super::all_workspaces;
 use super::list::{health, method};
@@ -23,7 +23,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(add_server).service(show);
 }
 
-/// How many of its last changes are shown.
+/// Number of recent changes shown.
 const CHANGES: u64 = 5;
 
 #[derive(Template)]
@@ -35,14 +35,14 @@ struct IntegrationPage {
     access: AccessList,
     workspaces: Vec<Workspace>,
     callbacks: Vec<String>,
-    /// Where gateways are reached, the first of them.
+    /// The URL of the first gateway.
     gateway: Option<String>,
-    /// How many registrations are in each state, those with none left out.
+    /// The number of registrations by state, without states of zero.
     states: Vec<(State, u64)>,
-    /// The authorization servers its clients belong to.
+    /// The authorization servers of its clients.
     issuers: Vec<String>,
     changes: Vec<IntegrationEvent>,
-    /// The newest version of its configuration.
+    /// The number of the current configuration version.
     revision: i64,
     now: Timestamp,
 }

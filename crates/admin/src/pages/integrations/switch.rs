@@ -1,4 +1,4 @@
-//! One integration switched off and on, and tested.
+//! Disable, enable and test one integration.
 
 use super::bulk;
 use crate::http::failure::Failure;

@@ -1,4 +1,4 @@
-//! What a person asks of one registration. What costs somebody something is asked for on a page of its own first.
+//! Actions of a user on one registration. An action with a cost has a confirmation page of its own.
 
 use super::changes::{Change, changes};
 use super::list::Problem;
@@ -23,19 +23,19 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(confirm).service(retry).service(act);
 }
 
-/// Something that is asked once more before it is done.
+/// An action that needs confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Action {
-    /// Send a registration again whose answer was lost.
+    /// Send a registration again after its response was lost.
     Retry,
-    /// Make a new client although there is one.
+    /// Create a new client although one is active.
     ReRegister,
-    /// Agree that an outdated client is replaced.
+    /// Approve the replacement of an outdated client.
     Approve,
     /// Keep an outdated client.
     Skip,
-    /// Delete the client although the server stays.
+    /// Deregister the client although the server stays.
     Withdraw,
 }
 
@@ -50,7 +50,7 @@ impl Action {
         }
     }
 
-    /// The last part of its address.
+    /// The last segment of its path.
     fn path(self) -> &'static str {
         match self {
             Self::Retry => "retry",
@@ -77,18 +77,18 @@ impl Action {
 struct ConfirmPage {
     shell: Shell,
     registration: Registration,
-    /// The client there is.
+    /// The active client.
     client: Option<OAuthClient>,
-    /// What a new client would say differently.
+    /// The differences of the new client.
     changes: Vec<Change>,
     action: Action,
-    /// What making a new client costs.
+    /// The cost of a new client.
     cost: ReplacementCost,
     now: Timestamp,
 }
 
 impl ConfirmPage {
-    /// Whether a client may stay behind at the authorization server.
+    /// Whether a client may be orphaned at the authorization server.
     fn leaves_client(&self) -> bool {
         self.cost.leaves_client && matches!(self.action, Action::Retry | Action::ReRegister | Action::Approve)
     }
@@ -104,7 +104,7 @@ async fn confirm(
     ask(&request, &signed_in, id, action).await
 }
 
-/// Asks whether to, and says what it costs.
+/// The confirmation page with the cost.
 async fn ask(
     request: &HttpRequest,
     signed_in: &SignedInUser,
@@ -115,7 +115,7 @@ async fn ask(
     let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let detail = registry.registrations().get(actor, id).await?;
     let registration = detail.registration.clone();
-    if let Some(message) = stands_in_the_way(&registration, action) {
+    if let Some(message) = refusal(&registration, action) {
         let problem = Problem { field: "", message: message.to_owned() };
         return show::refused(request, signed_in, id, problem, StatusCode::CONFLICT).await;
     }
@@ -134,8 +134,8 @@ async fn ask(
     Ok(html(StatusCode::OK, &page)?)
 }
 
-/// Why there is nothing to ask.
-fn stands_in_the_way(registration: &Registration, action: Action) -> Option<&'static str> {
+/// Why the action is not possible.
+fn refusal(registration: &Registration, action: Action) -> Option<&'static str> {
     if registration.server_deleted {
         return Some("The server of this registration is gone; there is nothing to register.");
     }
@@ -148,15 +148,15 @@ fn stands_in_the_way(registration: &Registration, action: Action) -> Option<&'st
     }
 }
 
-/// Whether somebody answered the question.
+/// Whether the user confirmed.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Asked {
     sure: Option<Tick>,
 }
 
-/// Tries again now. Where that may leave a client behind it is asked about first, also when the page with the button was of
-/// a time when it did not.
+/// Retries now. Where a retry may orphan a client, it is confirmed first; that holds too when the page with the
+/// button was rendered before this became true.
 #[post("/registrations/{registration}/retry")]
 async fn retry(
     request: HttpRequest,
@@ -193,7 +193,7 @@ async fn act(
     answer(&request, &signed_in, id, asked, done).await
 }
 
-/// Back to the registration: with what was done, or with why it was not.
+/// Redirects to the registration, with what was done or why it was refused.
 pub(super) async fn answer(
     request: &HttpRequest,
     signed_in: &SignedInUser,

@@ -1,4 +1,4 @@
-//! What happened to a registration in plain words, what the authorization server said, and what would mend it.
+//! The explanation of a registration's state: what happened, the error of the authorization server, and links to remedies.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -11,25 +11,25 @@ use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
 
-/// The box at the head of a registration.
+/// The box at the top of a registration's page.
 pub(super) struct Advice {
     pub(super) grade: &'static str,
     pub(super) icon: &'static str,
-    /// What happened.
+    /// What happened, as one sentence.
     pub(super) headline: String,
-    /// What else is to be said of it.
+    /// The sentences after the headline; may be empty.
     pub(super) rest: String,
-    /// What an error code of the authorization server asks for, in our words.
+    /// What an error code of the authorization server asks for.
     pub(super) hint: Option<&'static str>,
-    /// Where to mend it.
+    /// Links to the pages where the user can fix the cause.
     pub(super) fixes: Vec<Fix>,
-    /// Whether the callback is what somebody has to allow or to register.
+    /// Whether the callback must be allowed or registered upstream.
     pub(super) callback: bool,
-    /// Whether an initial access token would help: for sure, perhaps, or not.
+    /// Whether an initial access token would help.
     pub(super) token: Token,
 }
 
-/// A link that leads to the cure.
+/// A link to the page of a remedy.
 pub(super) struct Fix {
     pub(super) label: String,
     pub(super) href: String,
@@ -42,40 +42,40 @@ pub(super) enum Token {
     No,
 }
 
-/// One way to mend a reason.
-enum Cure {
-    /// Change the member that the authorization server's words name.
+/// One way to fix the cause of a failure.
+enum Remedy {
+    /// Change the member that the error description of the authorization server names.
     NamedMember,
     /// Change this member.
     Member(&'static str),
     /// Change the integration's address.
     Url,
-    /// Look at the ledger of orphans.
+    /// Open the list of orphaned clients.
     Ledger,
-    /// Enter a client by hand.
+    /// Set the credentials of a pre-registered client.
     Client,
-    /// Have the callback allowed.
+    /// Have the callback allowed by the authorization server.
     Callback,
     Token(Token),
 }
 
-fn cures(reason: &str) -> Vec<Cure> {
-    use Cure as C;
+fn remedies(reason: &str) -> Vec<Remedy> {
+    use Remedy as R;
     match reason {
-        "invalid_client_metadata" => vec![C::NamedMember, C::Client],
+        "invalid_client_metadata" => vec![R::NamedMember, R::Client],
         "auth_method_not_supported" | "secret_missing" => {
-            vec![C::Member("token_endpoint_auth_method"), C::Client]
+            vec![R::Member("token_endpoint_auth_method"), R::Client]
         }
-        "initial_access_token_needed" | "token_not_sendable" => vec![C::Token(Token::Needed), C::Client],
+        "initial_access_token_needed" | "token_not_sendable" => vec![R::Token(Token::Needed), R::Client],
         "registration_not_allowed" => {
-            vec![C::NamedMember, C::Client, C::Callback, C::Token(Token::Perhaps)]
+            vec![R::NamedMember, R::Client, R::Callback, R::Token(Token::Perhaps)]
         }
-        "invalid_redirect_uri" | "redirect_uris_not_honoured" => vec![C::Callback, C::Client],
-        "registration_not_supported" | "pre_registered_client_missing" => vec![C::Client, C::Callback],
+        "invalid_redirect_uri" | "redirect_uris_not_honoured" => vec![R::Callback, R::Client],
+        "registration_not_supported" | "pre_registered_client_missing" => vec![R::Client, R::Callback],
         "authorization_server_not_found" | "metadata_not_found" | "issuer_changed" => {
-            vec![C::Member("issuer"), C::Client]
+            vec![R::Member("issuer"), R::Client]
         }
-        "metadata_incomplete" | "endpoint_not_allowed" => vec![C::Member("registration_endpoint"), C::Client],
+        "metadata_incomplete" | "endpoint_not_allowed" => vec![R::Member("registration_endpoint"), R::Client],
         "answer_not_http"
         | "answer_not_json"
         | "answer_too_large"
@@ -84,19 +84,19 @@ fn cures(reason: &str) -> Vec<Cure> {
         | "client_id_missing"
         | "client_id_changed"
         | "client_secret_expired" => {
-            vec![C::Client]
+            vec![R::Client]
         }
-        "issuer_mismatch" => vec![C::Member("registration.trusted_issuer")],
+        "issuer_mismatch" => vec![R::Member("registration.trusted_issuer")],
         "resource_mismatch"
         | "name_not_found"
         | "connection_failed"
         | "certificate_not_trusted"
-        | "address_blocked" => vec![C::Url],
-        "cimd_not_available" | "cimd_not_supported" => vec![C::Member("registration.method"), C::Client],
-        "cimd_auth_method" => vec![C::Member("token_endpoint_auth_method"), C::Member("registration.method")],
-        "cimd_document_too_large" => vec![C::Member("client_name"), C::Member("registration.method")],
-        "invalid_client" => vec![C::Client],
-        "answer_lost" => vec![C::Ledger, C::Client],
+        | "address_blocked" => vec![R::Url],
+        "cimd_not_available" | "cimd_not_supported" => vec![R::Member("registration.method"), R::Client],
+        "cimd_auth_method" => vec![R::Member("token_endpoint_auth_method"), R::Member("registration.method")],
+        "cimd_document_too_large" => vec![R::Member("client_name"), R::Member("registration.method")],
+        "invalid_client" => vec![R::Client],
+        "answer_lost" => vec![R::Ledger, R::Client],
         _ => Vec::new(),
     }
 }
@@ -118,9 +118,9 @@ impl Advice {
         };
         let troubled = labels::is_trouble(one) && !one.server_deleted;
         let Some(reason) = one.reason.as_deref().filter(|_| troubled) else { return Ok(advice) };
-        for cure in cures(reason) {
-            match cure {
-                Cure::NamedMember => match named_member(one) {
+        for remedy in remedies(reason) {
+            match remedy {
+                Remedy::NamedMember => match named_member(one) {
                     Some(member) => advice.add_member(signed_in, one, member).await?,
                     None if reason == "invalid_client_metadata" => {
                         let href = configuration(one, "integration", "");
@@ -128,29 +128,29 @@ impl Advice {
                     }
                     None => {}
                 },
-                Cure::Member(member) => advice.add_member(signed_in, one, member).await?,
-                Cure::Url if signed_in.actor.can(Permission::UpdateIntegrations) => {
+                Remedy::Member(member) => advice.add_member(signed_in, one, member).await?,
+                Remedy::Url if signed_in.actor.can(Permission::UpdateIntegrations) => {
                     let href = format!("/ui/integrations/{}/edit", one.integration.slug);
                     advice.fixes.push(Fix { label: "Edit the server URL".to_owned(), href });
                 }
-                Cure::Ledger => advice
+                Remedy::Ledger => advice
                     .fixes
                     .push(Fix { label: "Ledger of orphans".to_owned(), href: "/ui/orphans".to_owned() }),
-                Cure::Client if signed_in.actor.can(Permission::OperateRegistrations) => {
+                Remedy::Client if signed_in.actor.can(Permission::OperateRegistrations) => {
                     let label = "Enter a client instead".to_owned();
                     advice.fixes.push(Fix { label, href: enter(one.id) });
                 }
-                Cure::Token(token) if signed_in.actor.can(Permission::OperateRegistrations) => {
+                Remedy::Token(token) if signed_in.actor.can(Permission::OperateRegistrations) => {
                     advice.token = token;
                 }
-                Cure::Callback => advice.callback = true,
-                Cure::Url | Cure::Client | Cure::Token(_) => {}
+                Remedy::Callback => advice.callback = true,
+                Remedy::Url | Remedy::Client | Remedy::Token(_) => {}
             }
         }
         Ok(advice)
     }
 
-    /// A link to the member where it is set now, or to the integration, where it can be set for all.
+    /// Adds a link to the level that sets the member, else to the integration, which can set it for all servers.
     async fn add_member(
         &mut self,
         signed_in: &SignedInUser,
@@ -178,7 +178,7 @@ impl Advice {
     }
 }
 
-/// Where a client is entered by hand.
+/// The page where the credentials of a pre-registered client are set.
 pub(super) fn enter(id: RegistrationId) -> String {
     format!("/ui/registrations/{id}/client")
 }
@@ -200,23 +200,23 @@ fn configuration(one: &Registration, level: &str, member: &str) -> String {
     format!("{page}?{}", query.finish())
 }
 
-/// The member of client metadata that an authorization server's words name; the longest name wins, so that
-/// `token_endpoint_auth_method` is not taken for something shorter.
+/// The client metadata member that the error description of the authorization server names; the longest name wins, so that
+/// `token_endpoint_auth_method` is not mistaken for a shorter name.
 fn named_member(one: &Registration) -> Option<&'static str> {
-    let said = one.error_description.as_deref()?.to_lowercase();
+    let description = one.error_description.as_deref()?.to_lowercase();
     let is_word = |start: usize, length: usize| {
         let letter = |c: char| c.is_alphanumeric() || c == '_';
-        !said[..start].ends_with(letter) && !said[start + length..].starts_with(letter)
+        !description[..start].ends_with(letter) && !description[start + length..].starts_with(letter)
     };
     FIELDS
         .iter()
         .filter(|field| field.section == Section::ClientMetadata && field.name != "redirect_uris")
         .map(|field| field.name)
-        .filter(|name| said.match_indices(name).any(|(start, found)| is_word(start, found.len())))
+        .filter(|name| description.match_indices(name).any(|(start, found)| is_word(start, found.len())))
         .max_by_key(|name| name.len())
 }
 
-/// What happened in one sentence, and the rest.
+/// The headline, and the sentences after it.
 fn sentences(one: &Registration) -> (String, String) {
     if let Some(detail) = &one.detail {
         return match detail.split_once(". ") {
@@ -227,30 +227,30 @@ fn sentences(one: &Registration) -> (String, String) {
     let (first, rest) = match one.state {
         State::Registered if one.usable => ("A client is registered and ready for the gateways.", ""),
         State::Registered => ("A client is registered, but its secret has expired.", "Re-register it."),
-        State::Queued => ("It waits for a worker.", ""),
+        State::Queued => ("The registration waits for a worker.", ""),
         State::Registering => ("Discovery or a request is under way.", ""),
         State::Outdated => (
             "The client serves, but its metadata changed since.",
             "The change needs a new client, and users would have to sign in again. Approve it, or skip this version.",
         ),
-        State::Retrying => ("It did not work yet.", "It is tried again by itself."),
+        State::Retrying => ("The registration has not succeeded yet.", "It is retried automatically."),
         State::Unconfirmed => (
-            "The request was sent and its answer lost.",
+            "The request was sent and its answer was lost.",
             "A client may exist there that this registry does not know.",
         ),
-        State::Failed => ("It failed.", "The attempts below say why."),
+        State::Failed => ("The registration failed.", "The attempts below say why."),
         State::Withdrawing => ("The client is being deleted at the authorization server.", ""),
-        State::Withdrawn if one.server_deleted => ("The server is gone, and its client with it.", ""),
+        State::Withdrawn if one.server_deleted => ("The server was deleted, and its client too.", ""),
         State::Withdrawn => ("The client was withdrawn.", "Nothing is registered until a user asks for it."),
     };
     (first.to_owned(), rest.to_owned())
 }
 
-/// What the codes of RFC 7591 §3.2.2 ask for that our own sentence does not say.
+/// What a code of RFC 7591 §3.2.2 asks for, where the headline does not say it.
 fn hint(error: &str) -> Option<&'static str> {
     match error {
         "invalid_software_statement" | "unapproved_software_statement" => Some(
-            "It wants a software statement of its own choosing, and this registry sends none. Ask its owner to approve the `software_id`, or enter a client registered by hand.",
+            "The authorization server accepts only software statements that it chose, and this registry sends none. Ask its owner to approve the `software_id`, or set the credentials of a pre-registered client.",
         ),
         _ => None,
     }
@@ -258,20 +258,20 @@ fn hint(error: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cure, cures};
+    use super::{Remedy, remedies};
     use registry_core::metadata::{FIELDS, Section};
     use registry_core::registration::{REASONS, RetryClass};
 
     #[test]
-    fn whatever_needs_a_person_has_a_way_out() {
+    fn reason_that_needs_a_user_has_a_remedy() {
         for reason in REASONS {
             let needs_hands = matches!(reason.retry_class, RetryClass::NeedsUser | RetryClass::Unconfirmed);
-            // A lost update is asked about again by itself; nothing is to be entered for it.
+            // The worker repeats a lost update itself; the user has nothing to enter.
             if needs_hands && reason.code != "management_answer_lost" {
-                assert!(!cures(reason.code).is_empty(), "{}", reason.code);
+                assert!(!remedies(reason.code).is_empty(), "{}", reason.code);
             }
-            for cure in cures(reason.code) {
-                let Cure::Member(member) = cure else { continue };
+            for remedy in remedies(reason.code) {
+                let Remedy::Member(member) = remedy else { continue };
                 let (section, name) = match member.split_once('.') {
                     Some((_, name)) => (Section::Registration, name),
                     None => (Section::ClientMetadata, member),

@@ -1,4 +1,4 @@
-//! What a new client would say differently from the one there is.
+//! The difference between the metadata of the active client and that of a new one.
 
 use crate::view::plain;
 use registry::RegistrationDetail;
@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 /// One member that differs.
 pub(super) struct Change {
     pub(super) member: String,
-    /// What the present client was registered with; `None`: nothing.
+    /// The value that the active client was registered with; `None`: absent.
     pub(super) from: Option<String>,
-    /// What is wanted now; `None`: nothing.
+    /// The value that is desired now; `None`: absent.
     pub(super) to: Option<String>,
 }
 
-/// How `wanted` differs from what was wanted when the present client was registered.
+/// How `wanted` differs from the metadata desired when the active client was registered.
 pub(super) fn changes(detail: &RegistrationDetail, wanted: &Map<String, Value>) -> Vec<Change> {
     let active = detail.clients.iter().find(|client| client.status == ClientStatus::Active);
     let Some(mut sent) = active.and_then(|client| client.request.clone()) else { return Vec::new() };
@@ -32,7 +32,7 @@ pub(super) fn changes(detail: &RegistrationDetail, wanted: &Map<String, Value>) 
         .collect()
 }
 
-/// What was fitted to the authorization server then is fitted to it again: that is no difference.
+/// A value that was adjusted to the authorization server is adjusted again: that is no difference.
 fn undo_adjustments(detail: &RegistrationDetail, sent: &mut Map<String, Value>) {
     let made = detail.attempts.iter().find(|attempt| {
         attempt.outcome == AttemptOutcome::Succeeded

@@ -1,4 +1,4 @@
-//! What a person enters for a registration: a client registered by hand, or the token to register with.
+//! Forms of a registration: credentials of a pre-registered client, or an initial access token.
 
 use super::actions::answer;
 use super::list::Problem;
@@ -22,7 +22,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(show).service(submit).service(submit_token);
 }
 
-/// How a client can prove who it is (RFC 7591 §2), for people.
+/// The display names of token endpoint authentication methods (RFC 7591 §2).
 const METHODS: [(&str, &str); 4] = [
     ("", "As set in the Advanced Configuration, or as the server offers"),
     ("none", "Not at all: a public client (none)"),
@@ -30,7 +30,7 @@ const METHODS: [(&str, &str); 4] = [
     ("client_secret_post", "With its secret in the form (client_secret_post)"),
 ];
 
-/// The form. The secret is never sent back: whoever is refused enters it again.
+/// The form. The secret is never sent back: after a refusal the user enters it again.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Form {
@@ -47,12 +47,12 @@ struct Page {
     client_id: String,
     method: String,
     problems: Vec<Finding>,
-    /// Whether a secret was typed that is not shown again.
+    /// Whether a secret was typed, which is not shown again.
     secret_typed: bool,
 }
 
 impl Page {
-    /// The field a finding is about, by its id.
+    /// The id of the field that a finding is about.
     #[expect(clippy::unused_self, reason = "called from the template")]
     fn field(&self, finding: &Finding) -> &'static str {
         match finding.pointer.rsplit('/').next() {

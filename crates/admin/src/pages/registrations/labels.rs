@@ -1,4 +1,4 @@
-//! What a registration, its last answer and its attempts are called on pages.
+//! Display texts for a registration, its last response and its attempts.
 
 use crate::view;
 use actix_web::http::StatusCode;
@@ -6,12 +6,12 @@ use registry::{Attempt, Registration};
 use registry_core::clock::Timestamp;
 use registry_core::registration::{AttemptOutcome, AttemptStep, State};
 
-/// Whether a state changes by itself, so that it is worth looking again.
+/// Whether a state changes without a user's action, so that the page refreshes itself.
 pub(super) fn moves(state: State) -> bool {
     matches!(state, State::Queued | State::Registering | State::Retrying | State::Withdrawing)
 }
 
-/// The last answer: "400 Bad Request", "No answer, request sent".
+/// The last response: "400 Bad Request", "No answer, request sent".
 pub(crate) fn answer(one: &Registration) -> String {
     match one.state {
         State::Registering => return "Waiting for an answer".to_owned(),
@@ -37,12 +37,12 @@ fn status_words(status: u16) -> String {
     }
 }
 
-/// Whether that answer is one to look at twice.
+/// Whether the last response is highlighted.
 pub(crate) fn is_trouble(one: &Registration) -> bool {
     matches!(one.state, State::Retrying | State::Failed | State::Unconfirmed)
 }
 
-/// What comes after the last answer: "next in 40 s", "retries stopped".
+/// The text after the last response: "next in 40 s", "retries stopped".
 pub(crate) fn outlook(one: &Registration, now: &Timestamp) -> Option<String> {
     let next = one.not_before.filter(|at| at > now).map(|at| view::ago(&at, now));
     match (one.state, next) {
@@ -53,13 +53,13 @@ pub(crate) fn outlook(one: &Registration, now: &Timestamp) -> Option<String> {
             Some(format!("v{} waits for approval", one.metadata_newest))
         }
         (State::Outdated, _) => Some("a change waits for approval".to_owned()),
-        (State::Retrying, None) => Some("next at once".to_owned()),
+        (State::Retrying, None) => Some("next immediately".to_owned()),
         (_, Some(at)) => Some(format!("next {at}")),
         (_, None) => None,
     }
 }
 
-/// What becomes of it, a sentence of its own.
+/// What happens next, as a sentence.
 pub(super) fn retries(one: &Registration, now: &Timestamp) -> String {
     let next = one.not_before.filter(|at| at > now).map(|at| view::ago(&at, now));
     match (one.state, next) {
@@ -67,12 +67,12 @@ pub(super) fn retries(one: &Registration, now: &Timestamp) -> String {
         (State::Unconfirmed, None) => "Stopped. Each more could leave a client behind.".to_owned(),
         (State::Unconfirmed, Some(at)) => format!("Once more {at}."),
         (State::Retrying | State::Queued, Some(at)) => format!("Next {at}."),
-        (State::Retrying | State::Queued, None) => "Next at once.".to_owned(),
+        (State::Retrying | State::Queued, None) => "Next attempt immediately.".to_owned(),
         _ => String::new(),
     }
 }
 
-/// The class and icon of an attempt; what is refused for good looks worse than what is tried again.
+/// CSS class and icon of an attempt; a final refusal looks worse than one that is retried.
 pub(super) fn attempt_look(attempt: &Attempt) -> (&'static str, &'static str) {
     match attempt.outcome {
         AttemptOutcome::Failed if retried(attempt) => ("warn", "turn"),
@@ -80,7 +80,7 @@ pub(super) fn attempt_look(attempt: &Attempt) -> (&'static str, &'static str) {
     }
 }
 
-/// An attempt as a heading.
+/// The heading of an attempt.
 pub(super) fn attempt_title(attempt: &Attempt) -> String {
     let step = attempt.step;
     match attempt.outcome {
@@ -129,7 +129,7 @@ fn step_doing(step: AttemptStep) -> &'static str {
     }
 }
 
-/// How long an attempt took.
+/// The duration of an attempt.
 pub(super) fn duration(attempt: &Attempt) -> Option<String> {
     let took = (attempt.finished_at? - attempt.started_at).num_milliseconds();
     Some(match took {

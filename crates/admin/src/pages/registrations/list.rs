@@ -1,4 +1,4 @@
-//! The list with its counters and filters, alone or with one registration beside it.
+//! The list of registrations with counters and filters, alone or with one registration beside it.
 
 use super::open::{self, Open};
 use super::query::Query;
@@ -18,9 +18,9 @@ use registry_core::slug::Slug;
 
 const PAGE_SIZE: u64 = 25;
 
-/// Why a form did nothing.
+/// Why a form was refused.
 pub(super) struct Problem {
-    /// The field at fault, by its id; empty: none.
+    /// The id of the invalid field; empty: none.
     pub(super) field: &'static str,
     pub(super) message: String,
 }
@@ -36,9 +36,9 @@ struct ListPage {
     total: u64,
     /// Number of the first row.
     first: u64,
-    /// Something changes by itself.
+    /// Whether something changes without a user's action.
     moving: bool,
-    /// Entries of the orphan ledger that wait for somebody.
+    /// Unresolved orphans.
     orphans: u64,
     integrations: Vec<(Slug, String)>,
     workspaces: Vec<Workspace>,
@@ -51,8 +51,8 @@ struct ListPage {
 }
 
 impl ListPage {
-    /// Whether the region looks again by itself.
-    fn looks_again(&self) -> bool {
+    /// Whether this part of the page refreshes itself.
+    fn refreshes(&self) -> bool {
         self.moving && self.query.is_live()
     }
 
@@ -68,27 +68,27 @@ impl ListPage {
         self.open_id() == Some(one.id)
     }
 
-    /// One registration beside this very list.
+    /// The URL of one registration beside this list.
     fn beside(&self, one: &Registration) -> String {
         self.query.address(Some(one.id))
     }
 
-    /// The list alone.
+    /// The URL of the list alone.
     fn alone(&self) -> String {
         self.query.address(None)
     }
 
-    /// The list in another state, otherwise the same.
+    /// The URL of the list with another state.
     fn in_state(&self, state: &str) -> String {
         self.query.with_state(state).address(None)
     }
 
-    /// This page with the looking again switched.
+    /// The URL of this page with refreshing switched.
     fn switch(&self, live: &str) -> String {
         self.query.with_live(live).address(self.open_id())
     }
 
-    /// Counters worth a tile: those of rare states only while there are any.
+    /// The counters that are shown; those of rare states only while they are not zero.
     fn tiles(&self) -> impl Iterator<Item = &(State, u64)> {
         self.counts.iter().filter(|(state, count)| {
             *count > 0 || self.is_chosen(state) || !matches!(state, State::Withdrawing | State::Withdrawn)
@@ -100,14 +100,14 @@ impl ListPage {
         self.query.chosen() == Some(*state)
     }
 
-    /// How many failed among what is shown.
+    /// How many of the listed registrations failed.
     fn failed(&self) -> u64 {
         let shown = self.query.chosen().is_none_or(|state| state == State::Failed);
         let count = self.counts.iter().find(|(state, _)| *state == State::Failed);
         count.filter(|_| shown).map_or(0, |(_, count)| *count)
     }
 
-    /// What changes by itself, for screen readers: they hear it again only when it differs.
+    /// The text for screen readers; it is announced only when it differs.
     fn standing(&self) -> String {
         let said: Vec<String> = self
             .counts
@@ -175,7 +175,7 @@ struct RetriedPage {
     back: String,
 }
 
-/// Tries again what failed of the list as it is filtered.
+/// Retries the failed registrations of the filtered list.
 #[post("/registrations/retry")]
 pub(super) async fn retry_failed(
     request: HttpRequest,
@@ -183,10 +183,10 @@ pub(super) async fn retry_failed(
     form: web::Form<Query>,
 ) -> Result<HttpResponse, Failure> {
     let query = form.into_inner();
-    // A filter that is not understood would mean more registrations than are shown.
+    // An unknown filter would select more registrations than are shown.
     query.check()?;
     let retried = signed_in.registry.registrations().retry_failed(&signed_in.actor, query.filter()).await?;
-    // Failed no more, they would not be in the list of the failed.
+    // Retried registrations leave the list of failed ones.
     let back = query.with_state("").address(None);
     if retried.refused.is_empty() && !retried.more {
         let mark = if back.contains('?') { '&' } else { '?' };

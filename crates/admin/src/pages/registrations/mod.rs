@@ -1,4 +1,4 @@
-//! Registrations: counters, list, one with its attempts beside the list, and what a person can do.
+//! Registrations: counters, list, one registration with its attempts beside the list, and its actions.
 
 mod actions;
 mod advice;

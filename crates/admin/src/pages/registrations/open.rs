@@ -15,7 +15,7 @@ use registry_core::registration::{AttemptOutcome, ClientStatus, State};
 pub(super) struct Open {
     pub(super) detail: RegistrationDetail,
     pub(super) advice: Advice,
-    /// Whether its buttons are there.
+    /// Whether the action buttons are shown.
     pub(super) may_operate: bool,
 }
 
@@ -24,7 +24,7 @@ impl Open {
         let detail = signed_in.registry.registrations().get(&signed_in.actor, id).await?;
         Ok(Self {
             advice: Advice::of(signed_in, &detail).await?,
-            // The client of a deleted server stays withdrawn: nothing can be asked for it.
+            // The client of a deleted server stays withdrawn: no action is possible.
             may_operate: signed_in.actor.can(Permission::OperateRegistrations)
                 && !detail.registration.server_deleted,
             detail,
@@ -56,12 +56,12 @@ impl Open {
         self.state() == State::Outdated
     }
 
-    /// The client that gateways are given.
+    /// The active client, which gateways are given.
     pub(super) fn active(&self) -> Option<&OAuthClient> {
         self.detail.clients.iter().find(|client| client.status == ClientStatus::Active)
     }
 
-    /// When the authorization server says it issued the client, else when it was recorded.
+    /// When the authorization server says it issued the client, else when the client was recorded.
     #[expect(clippy::unused_self, reason = "called from the template")]
     pub(super) fn issued(&self, client: &OAuthClient) -> Timestamp {
         client
@@ -89,7 +89,7 @@ impl Open {
         labels::duration(attempt)
     }
 
-    /// Whether this exchange is unfolded at once: the answer that stopped everything, while nothing moves.
+    /// Whether this exchange is expanded: the response that stopped the registration, while nothing is in progress.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "askama passes references")]
     pub(super) fn unfolds(&self, attempt: &Attempt, exchange: &usize) -> bool {
         let newest = self.detail.attempts.first().is_some_and(|first| first.number == attempt.number);
@@ -99,13 +99,13 @@ impl Open {
             && *exchange + 1 == attempt.exchanges.len()
     }
 
-    /// Whether an attempt says something that the head of the page does not.
-    pub(super) fn says_more(&self, attempt: &Attempt) -> bool {
+    /// Whether an attempt says something that the top of the page does not.
+    pub(super) fn has_details(&self, attempt: &Attempt) -> bool {
         let newest = self.detail.attempts.first().is_some_and(|first| first.number == attempt.number);
         !newest || attempt.detail != self.detail.registration.detail
     }
 
-    /// The authorization server its client belongs to, else the one that was found.
+    /// The issuer of the client, else the authorization server that was discovered.
     pub(super) fn issuer(&self) -> Option<&String> {
         let one = &self.detail.registration;
         one.issuer.as_ref().or(one.discovered_issuer.as_ref())
@@ -117,7 +117,7 @@ impl Open {
         format!("{} / {}", one.workspace.slug, one.server_slug)
     }
 
-    /// Where the editor shows what is sent for this server.
+    /// The URL of the editor with this server in its preview.
     pub(super) fn sent_address(&self) -> String {
         let one = &self.detail.registration;
         format!(
@@ -126,7 +126,7 @@ impl Open {
         )
     }
 
-    /// How the client stands to the metadata, after its version.
+    /// How the client's metadata compares with the desired metadata.
     pub(super) fn version_words(&self) -> String {
         let one = &self.detail.registration;
         let Some(used) = one.metadata_used else { return String::new() };
@@ -141,19 +141,19 @@ impl Open {
         }
     }
 
-    /// What the note is drawn with.
+    /// CSS class and icon of the note.
     pub(super) fn grade(&self) -> &'static str {
         self.advice.grade
     }
 
-    /// The words of the last error are shown while they matter.
+    /// The last error is shown while it is relevant.
     pub(super) fn quotes(&self) -> bool {
         let one = &self.detail.registration;
         one.error.is_some() || one.error_description.is_some()
     }
 }
 
-/// The moment for a title.
+/// The timestamp for a title attribute.
 pub(super) fn clock(now: &Timestamp) -> String {
     let exact = view::exact(now);
     exact.split(['T', 'Z']).nth(1).unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! What the list is asked for: all of it stands in the address, so that Back, bookmarks and links keep it.
+//! The filters of the list, all of them in the URL, so that Back, bookmarks and links keep them.
 
 use crate::http::choice::known;
 use crate::http::failure::Failure;
@@ -8,7 +8,7 @@ use registry_core::registration::{RegistrationMethod, State};
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
-/// The query of the list; the same is sent along by its forms.
+/// The query of the list; its forms send the same.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Query {
@@ -19,13 +19,13 @@ pub(super) struct Query {
     /// Slug of a workspace.
     pub(super) ws: String,
     pub(super) method: String,
-    /// `off`: the page does not look again by itself.
+    /// `off`: the page does not refresh itself.
     pub(super) live: String,
     pub(super) page: u64,
 }
 
 impl Query {
-    /// The state that is shown; `None`: all.
+    /// The state to show; `None`: all states.
     pub(super) fn chosen(&self) -> Option<State> {
         State::parse(&self.state)
     }
@@ -34,7 +34,7 @@ impl Query {
         self.live != "off"
     }
 
-    /// Refuses words that are none of the choices.
+    /// Refuses unknown words.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if !self.state.is_empty() {
             known("state", self.chosen())?;
@@ -45,7 +45,7 @@ impl Query {
         Ok(())
     }
 
-    /// Whether it leaves anything out.
+    /// Whether a filter is set.
     pub(super) fn narrows(&self) -> bool {
         self.chosen().is_some()
             || [&self.q, &self.integration, &self.ws, &self.method].iter().any(|text| !text.is_empty())
@@ -75,7 +75,7 @@ impl Query {
         Self { live: live.to_owned(), ..self.clone() }
     }
 
-    /// What is set, by name, but for the page.
+    /// The parameters that are set, without the page number.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         [
             ("q", self.q.as_str()),
@@ -89,7 +89,7 @@ impl Query {
         .filter(|(_, value)| !value.is_empty())
     }
 
-    /// The address of the list, with `open` beside it.
+    /// The URL of the list, with `open` beside it.
     pub(super) fn address(&self, open: Option<RegistrationId>) -> String {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
         pairs.extend_pairs(self.fields());

@@ -1,4 +1,4 @@
-//! The page of one registration: the list with it beside.
+//! The page of one registration, with the list beside it.
 
 use super::list::{self, Problem};
 use super::open::Open;
@@ -20,7 +20,7 @@ pub(super) async fn show(
     list::render(&request, &signed_in, query.into_inner(), Some(open), None, StatusCode::OK).await
 }
 
-/// The page of a registration that says why nothing was done.
+/// The page of a registration with the reason why an action was refused.
 pub(super) async fn refused(
     request: &HttpRequest,
     signed_in: &SignedInUser,

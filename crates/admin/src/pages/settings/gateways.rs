@@ -1,4 +1,4 @@
-//! Gateways, callbacks and published documents, and whether they answer.
+//! Gateways, callbacks and published documents, and whether they are reachable.
 
 use super::Tab;
 use crate::http::failure::Failure;
@@ -19,7 +19,7 @@ struct Page {
     callbacks: Vec<String>,
     documents: Option<String>,
     public_url: Option<String>,
-    /// Whether whoever looks may ask for the check.
+    /// Whether the signed-in user may start the check.
     may_check: bool,
     reached: Vec<Reached>,
     now: Timestamp,
@@ -30,7 +30,7 @@ pub(super) async fn show(request: HttpRequest, signed_in: SignedInUser) -> Resul
     render(&request, &signed_in, Vec::new())
 }
 
-/// Nothing is asked when the page is only looked at.
+/// No request is sent when the page is only viewed.
 #[post("/settings/gateways/check")]
 pub(super) async fn check(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpResponse, Failure> {
     let reached = signed_in.registry.gateway().check_reachability(&signed_in.actor).await?;

@@ -1,34 +1,34 @@
-//! What the groups of the identity provider are worth here.
+//! The roles of identity provider groups.
 
 use crate::http::session::SignedInUser;
 use crate::view::capital;
 use registry::{User, Workspace};
 use registry_core::permission::Role;
 
-/// The identity provider as the page about people shows it.
+/// The identity provider, for the page of users.
 pub(super) struct Provider {
     /// Display name.
     pub(super) label: String,
-    /// Which one it is.
+    /// Its issuer.
     pub(super) issuer: String,
-    /// Each group with what it gives.
+    /// Each mapped group with its role.
     pub(super) groups: Vec<Group>,
-    /// What whoever is in none of the groups may do.
+    /// The role of users in none of the mapped groups.
     pub(super) otherwise: String,
 }
 
-/// One group.
+/// One mapped group.
 pub(super) struct Group {
-    /// Its name there.
+    /// Its name at the identity provider.
     pub(super) name: String,
-    /// What it gives here.
+    /// Its role here.
     pub(super) gives: String,
-    /// The slug of the workspace that it leads to, where there is none of this slug.
+    /// The slug of its workspace, when no workspace has this slug.
     pub(super) missing: Option<String>,
 }
 
 impl Provider {
-    /// The one in the configuration, if there is one.
+    /// The configured identity provider, if there is one.
     pub(super) fn of(signed_in: &SignedInUser, workspaces: &[Workspace]) -> Option<Self> {
         let provider = signed_in.registry.settings().provider.as_ref()?;
         let group = |(name, (role, slug)): (&String, &(Role, Option<String>))| {
@@ -56,7 +56,7 @@ impl Provider {
     }
 }
 
-/// The identity provider's name for people, where its groups say at each sign-in what this person may do.
+/// The display name of the identity provider, when its groups decide the role of this user at each sign-in.
 pub(crate) fn decided_by(signed_in: &SignedInUser, user: &User) -> Option<String> {
     let provider = signed_in.registry.settings().provider.as_ref()?;
     (user.from_provider && !provider.groups.is_empty()).then(|| provider.label.clone())

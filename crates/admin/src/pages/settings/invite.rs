@@ -1,4 +1,4 @@
-//! Inviting somebody.
+//! Invite a user.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -19,7 +19,7 @@ struct Page {
     shell: Shell,
     form: Form,
     workspaces: Vec<Workspace>,
-    /// The identity provider, where its groups say what people may do.
+    /// The identity provider, when its groups decide the roles of users.
     groups_at: Option<String>,
     problems: Vec<Finding>,
 }
@@ -67,7 +67,7 @@ async fn render(
     Ok(html(status, &Page { shell, form, workspaces, groups_at, problems })?)
 }
 
-/// The answer holds the link, the only time: it is not a redirect, because a link that lets in has no place in an address.
+/// The response contains the sign-in link, the only time. It is not a redirect, because the link must not be in a URL.
 #[post("/settings/people/new")]
 pub(super) async fn submit(
     request: HttpRequest,
@@ -88,7 +88,7 @@ pub(super) async fn submit(
         Ok(invited) => with_link(&request, &signed_in, invited).await,
         Err(registry::Error::Invalid(mut findings)) => {
             for finding in &mut findings.0 {
-                // The form knows one place; of several the application speaks by number.
+                // The form has one workspace; a finding of the application has the index of a list.
                 finding.pointer = match finding.pointer.as_str() {
                     "/workspaces/0/role" => "/role".into(),
                     "/workspaces/0/workspace_id" => "/workspace".into(),

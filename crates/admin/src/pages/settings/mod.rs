@@ -1,5 +1,5 @@
-//! Settings: what is in force and where it is set. Only people and the organisation's layer are changed here; the rest
-//! is the operator's, in the configuration file.
+//! Settings: the values in effect and where they are set. Only users and the organisation's layer are changed here;
+//! the operator sets the rest in the configuration file.
 
 mod gateways;
 mod groups;
@@ -46,15 +46,15 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 #[template(path = "pages/settings.html")]
 struct Page {
     shell: Shell,
-    /// Member and value; none: not set.
+    /// Member and value; `None`: not set.
     defaults: Vec<(&'static str, Option<String>)>,
-    /// How many members the organisation's layer sets.
+    /// The number of members that the organisation's layer sets.
     layer: usize,
     /// `registration.replace` of the organisation's layer.
     replace: Option<String>,
 }
 
-/// The tab that is open.
+/// The selected tab.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tab {
     Defaults,
@@ -85,7 +85,7 @@ async fn defaults(request: HttpRequest, signed_in: SignedInUser) -> Result<HttpR
     Ok(html(StatusCode::OK, &page)?)
 }
 
-/// The members of the configuration's section `branding`.
+/// The members of the configuration section `branding`.
 const MEMBERS: [&str; 12] = [
     "client_name",
     "client_uri",

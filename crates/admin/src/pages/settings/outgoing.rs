@@ -1,4 +1,4 @@
-//! What upstreams may be reached, and how patiently.
+//! Which upstream addresses may be reached, and the timeouts.
 
 use super::Tab;
 use crate::http::failure::Failure;
@@ -17,7 +17,7 @@ struct Page {
     shell: Shell,
     allowed: Vec<String>,
     loopback: bool,
-    /// What, how long, and the setting; none: built in.
+    /// Name, duration, and the setting; `None`: built in.
     patience: Vec<(&'static str, String, Option<&'static str>)>,
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn show(request: HttpRequest, signed_in: SignedInUser) -> Resul
     Ok(html(StatusCode::OK, &page)?)
 }
 
-/// A length of time in its largest whole unit.
+/// A duration in its largest whole unit.
 fn span(length: Duration) -> String {
     let seconds = length.num_seconds();
     let (count, unit) = [(86_400, "day"), (3_600, "hour"), (60, "minute")]
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_in_whole_units() {
+    fn durations_are_in_whole_units() {
         for (seconds, words) in [
             (1, "1 second"),
             (90, "90 seconds"),

@@ -20,15 +20,15 @@ use registry_core::slug::Reference;
 struct Page {
     shell: Shell,
     user: User,
-    /// The identity provider, where its groups say what they may do.
+    /// The identity provider, when its groups decide the roles.
     decided_by: Option<String>,
-    /// How they can sign in.
+    /// How the user can sign in.
     ways: String,
-    /// The role in the whole organisation as chosen, `none` among them.
+    /// The selected role in the whole organisation, or `none`.
     role: String,
-    /// The workspaces and roles as chosen.
+    /// The selected workspaces and roles.
     places: Vec<(String, String)>,
-    /// Workspaces that may be added.
+    /// Workspaces that can be added.
     workspaces: Vec<Workspace>,
     sessions: Vec<Session>,
     problems: Vec<Finding>,
@@ -40,7 +40,7 @@ impl Page {
         self.problems.iter().find(|finding| finding.pointer == pointer)
     }
 
-    /// The name of a workspace by its slug.
+    /// The name of a workspace, by its slug.
     fn workspace<'a>(&'a self, slug: &'a str) -> &'a str {
         let found = self.workspaces.iter().find(|workspace| workspace.slug.as_str() == slug);
         found.map_or(slug, |workspace| &workspace.name)
@@ -89,7 +89,7 @@ async fn render(
     Ok(html(status, &page)?)
 }
 
-/// How somebody can sign in.
+/// How a user can sign in.
 fn ways(signed_in: &SignedInUser, user: &User) -> String {
     let settings = signed_in.registry.settings();
     let provider = settings.provider.as_ref().filter(|_| user.from_provider);
@@ -101,7 +101,7 @@ fn ways(signed_in: &SignedInUser, user: &User) -> String {
     if all.is_empty() { "only a one-time link".to_owned() } else { all.join(", ") }
 }
 
-/// The form: a role for the organisation, and as many pairs of a workspace and a role as there are.
+/// The form: a role for the organisation, and pairs of a workspace and a role.
 struct Chosen {
     role: String,
     places: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! People: who there is, what they may do, ending their access.
+//! Users: the list with their roles, and deactivation.
 
 use super::Tab;
 use super::groups::Provider;
@@ -15,9 +15,9 @@ use registry_core::id::UserId;
 use registry_core::permission::Role;
 use serde::Deserialize;
 
-/// People on one page.
+/// Users per page.
 const PAGE_SIZE: u64 = 100;
-/// What people may be; gateways have keys.
+/// The roles of users; gateways have API keys.
 pub(super) const ROLES: [Role; 3] = [Role::Viewer, Role::Manager, Role::Admin];
 
 #[derive(Template)]
@@ -26,7 +26,7 @@ struct Page {
     shell: Shell,
     items: Vec<User>,
     total: u64,
-    /// A link that was just made: whose, and the address.
+    /// A sign-in link that was just created: the user and the URL.
     link: Option<(String, String)>,
     problems: Vec<Finding>,
     provider: Option<Provider>,
@@ -80,7 +80,7 @@ async fn render(
     Ok(html(status, &page)?)
 }
 
-/// The page with a link that was just made, the only time it is shown.
+/// The page with a new sign-in link, the only time it is shown.
 pub(super) async fn with_link(
     request: &HttpRequest,
     signed_in: &SignedInUser,
@@ -91,7 +91,7 @@ pub(super) async fn with_link(
     render(request, signed_in, &Query::default(), Some((invited.user.name, link)), Vec::new()).await
 }
 
-/// What stands in the way, on the page itself; everything else as usual.
+/// A refusal that the page itself shows; every other error is handled as usual.
 async fn answer(
     request: &HttpRequest,
     signed_in: &SignedInUser,
@@ -124,11 +124,11 @@ pub(super) async fn new_link(
 struct LinkPage {
     shell: Shell,
     user: User,
-    /// Whether it is oneself.
+    /// Whether it is the signed-in user.
     own: bool,
 }
 
-/// Asked only where sessions or a password may end with it.
+/// Confirmed only where sessions or a password may end.
 #[get("/settings/people/{person}/link")]
 pub(super) async fn confirm_link(
     request: HttpRequest,
@@ -150,7 +150,7 @@ async fn is_own(signed_in: &SignedInUser, user: &User) -> bool {
 struct ConfirmPage {
     shell: Shell,
     user: User,
-    /// Whether it is oneself.
+    /// Whether it is the signed-in user.
     own: bool,
     now: Timestamp,
 }
@@ -188,7 +188,7 @@ pub(super) async fn reactivate(
     answer(&request, &signed_in, *path, outcome, "reactivated").await
 }
 
-/// How somebody stands, as icon, word and colour.
+/// The state of a user, as icon, label and colour.
 pub(super) fn status_chip(user: &User) -> String {
     let (class, icon, word) = match (&user.deactivated_at, &user.last_sign_in_at) {
         (Some(_), _) => ("", "cross", "Deactivated"),
@@ -198,10 +198,10 @@ pub(super) fn status_chip(user: &User) -> String {
     format!(r#"<span class="st {class}">{}{word}</span>"#, crate::view::icon(icon))
 }
 
-/// Roles that are named in a list; the others are counted.
+/// Maximum number of roles that the list names; the others are counted.
 const MAX_ROLES_SHOWN: usize = 4;
 
-/// What somebody may do, in words.
+/// The roles of a user as text.
 fn roles_summary(user: &User) -> String {
     let mut all = roles(user);
     let more = all.len().saturating_sub(MAX_ROLES_SHOWN);
@@ -212,7 +212,7 @@ fn roles_summary(user: &User) -> String {
     if all.is_empty() { "Nothing".to_owned() } else { all.join(", ") }
 }
 
-/// Each role of somebody.
+/// Each role of a user.
 pub(super) fn roles(user: &User) -> Vec<String> {
     let whole = user.role.map(|role| crate::view::capital(role.as_str()));
     let places = user

@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! Sign-in and sign-out.
 
 pub(super) mod provider;
 pub(crate) mod session_gate;
@@ -28,9 +28,9 @@ struct SignInPage {
     problem: Option<String>,
     notice: Option<&'static str>,
     unsent: Option<Unsent>,
-    /// Whether people may sign in with a password.
+    /// Whether users may sign in with a password.
     passwords: bool,
-    /// The identity provider's name for people, if there is one.
+    /// The display name of the identity provider, if there is one.
     provider: Option<String>,
 }
 
@@ -50,14 +50,14 @@ impl SignInPage {
         }
     }
 
-    /// Where the button of the identity provider leads.
+    /// The URL of the identity provider button.
     fn departure(&self) -> String {
         let next: String = url::form_urlencoded::byte_serialize(self.next.as_bytes()).collect();
         format!("/ui/sign-in/provider?next={next}")
     }
 }
 
-/// The page with what somebody can do something about; `None`: an error of another kind.
+/// The page for an error that the user can act on; `None` for other errors.
 pub(super) fn problem(request: &HttpRequest, next: String, error: &registry::Error) -> Option<HttpResponse> {
     use registry::Error;
     let status = match error {
@@ -71,12 +71,12 @@ pub(super) fn problem(request: &HttpRequest, next: String, error: &registry::Err
     html(status, &page).ok().map(|response| refused(error, response))
 }
 
-/// A form that came after its session had ended.
+/// A form that arrived after its session had ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unsent {
-    /// Where it was sent: path and query.
+    /// Its path and query.
     pub(crate) path: String,
-    /// What it said, as it was sent.
+    /// Its fields, as sent.
     pub(crate) body: String,
 }
 
@@ -93,11 +93,11 @@ struct UnsentPage {
 #[template(path = "pages/sign_in_link.html")]
 struct LinkPage {
     shell: Shell,
-    /// Empty: it lets nobody in.
+    /// The token of the link; empty: the link grants nothing.
     token: String,
     next: String,
     problem: Option<String>,
-    /// Whether people may sign in with a password.
+    /// Whether users may sign in with a password.
     passwords: bool,
 }
 
@@ -121,10 +121,10 @@ async fn show_form(request: HttpRequest, query: web::Query<Next>) -> Result<Http
     Ok(html(StatusCode::OK, &page)?)
 }
 
-/// The answer to a form that came too late.
+/// The response to a form that arrived too late.
 pub(crate) fn after_the_end(request: &HttpRequest, next: String, unsent: Option<Unsent>) -> HttpResponse {
     let mut page = SignInPage::new(request, "Sign in", next);
-    // What was typed waits in the form for the password; the way over the identity provider leaves it behind.
+    // The form is kept during a password sign-in; a sign-in by the identity provider loses it.
     page.notice = Some(match (&unsent, &page.provider) {
         (Some(_), None) => {
             "Your change was not saved. Sign in, and you can send it again: what you typed is kept."
@@ -178,7 +178,7 @@ async fn submit(request: HttpRequest, form: web::Form<Credentials>) -> Result<Ht
     }
 }
 
-/// The form again, for whoever just signed in. Nothing is sent by itself: it may be somebody else now.
+/// The form again after the user signed in. Nothing is sent automatically: this may be another user.
 async fn offer(
     request: &HttpRequest,
     signed_in: &SignedIn,
@@ -195,7 +195,7 @@ async fn offer(
     Ok(html(StatusCode::OK, &page)?)
 }
 
-/// What somebody is told who did not come in: a long wait in minutes.
+/// The message after a refused sign-in; a long wait is shown in minutes.
 pub(super) fn words(error: &registry::Error) -> String {
     match error {
         registry::Error::TooManyTries { seconds } if *seconds > 90 => format!(
@@ -228,7 +228,7 @@ struct Link {
     next: Option<String>,
 }
 
-/// Opening the link does nothing yet: programs that look at links before people do must not use it up.
+/// Opening the link changes nothing: mail scanners that open links must not use it up.
 #[get("/sign-in/link")]
 async fn link(request: HttpRequest, query: web::Query<Link>) -> Result<HttpResponse, Failure> {
     let shell = Shell::plain("Sign in").themed(&request);
@@ -245,7 +245,7 @@ async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpRes
     let next = local(next.as_deref());
     match state.registry.login().sign_in_with_link(&token, origin(&request)).await {
         Ok(signed_in) => {
-            // Without a password there is no way back once this session ends.
+            // Without a password the user cannot sign in again after this session ends.
             let alone = state.registry.settings().passwords
                 && !signed_in.user.has_password
                 && !signed_in.user.from_provider;
@@ -256,7 +256,7 @@ async fn use_link(request: HttpRequest, form: web::Form<Link>) -> Result<HttpRes
         }
         Err(error @ (registry::Error::Unauthenticated(_) | registry::Error::TooManyTries { .. })) => {
             let shell = Shell::plain("Problem: sign in").themed(&request);
-            // The link may still be good when it was only too early.
+            // The link may still be valid when the attempt was only rate limited.
             let token = if error.retry_after().is_some() { token } else { String::new() };
             let passwords = state.registry.settings().passwords;
             let page = LinkPage { shell, token, next, problem: Some(words(&error)), passwords };
@@ -271,7 +271,7 @@ async fn sign_out(request: HttpRequest) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     if let Some(token) = cookie(&request) {
         match state.registry.login().sign_out(&token, origin(&request)).await {
-            // Whoever has no session any more is signed out already.
+            // A user without a session is signed out already.
             Ok(()) | Err(registry::Error::Unauthenticated(_)) => {}
             Err(error) => return Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! Signing in by the organisation's identity provider: there and back.
+//! Sign-in by the identity provider of the organisation: the redirect to the provider and its callback.
 
 use crate::http::failure::Failure;
 use crate::http::session::{local, opened, origin, state};
@@ -11,12 +11,12 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use registry::AuthorizationCallback;
 use serde::Deserialize;
 
-/// How long somebody may take at the provider.
+/// How long a user may take to sign in at the provider.
 const LOGIN_STATE_TTL: Duration = Duration::minutes(15);
 
 /// Mounts the routes of these pages.
 pub(in crate::pages) fn routes(config: &mut ServiceConfig) {
-    config.service(depart).service(arrive);
+    config.service(begin_login).service(complete_login);
 }
 
 #[derive(Deserialize)]
@@ -26,14 +26,17 @@ struct Next {
 }
 
 #[get("/sign-in/provider")]
-async fn depart(request: HttpRequest, query: web::Query<Next>) -> Result<HttpResponse, Failure> {
+async fn begin_login(request: HttpRequest, query: web::Query<Next>) -> Result<HttpResponse, Failure> {
     let state = state(&request);
     let next = local(query.next.as_deref());
     match state.registry.login().begin_login().await {
-        Ok(redirect) => {
+        Ok(login) => {
             let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
-            let mut response = go(redirect.url);
-            sign_in::add(&mut response, &login_cookie(&state, format!("{}~{next}", redirect.login_state)))?;
+            let mut response = go(login.url);
+            sign_in::add(
+                &mut response,
+                &login_state_cookie(&state, format!("{}~{next}", login.login_state)),
+            )?;
             Ok(response)
         }
         Err(error) => sign_in::problem(&request, next, &error).ok_or(error.into()),
@@ -41,41 +44,42 @@ async fn depart(request: HttpRequest, query: web::Query<Next>) -> Result<HttpRes
 }
 
 #[get("/sign-in/provider/callback")]
-async fn arrive(
+async fn complete_login(
     request: HttpRequest,
     query: web::Query<AuthorizationCallback>,
 ) -> Result<HttpResponse, Failure> {
     let state = state(&request);
-    let cookie = request.cookie(name(&state));
-    let (kept, next) = match cookie.as_ref().and_then(|cookie| cookie.value().split_once('~')) {
-        Some((kept, next)) => (Some(kept), url::form_urlencoded::parse(next.as_bytes()).next()),
+    let cookie = request.cookie(cookie_name(&state));
+    let (login_state, next) = match cookie.as_ref().and_then(|cookie| cookie.value().split_once('~')) {
+        Some((login_state, next)) => (Some(login_state), url::form_urlencoded::parse(next.as_bytes()).next()),
         None => (None, None),
     };
     let next = local(next.as_ref().map(|(next, _)| &**next));
-    let mut response = match state.registry.login().complete_login(kept, &query, origin(&request)).await {
-        Ok(signed_in) => {
-            let mut response = go(next);
-            sign_in::add(&mut response, &opened(&state, signed_in.session))?;
-            response
-        }
-        Err(error) => match sign_in::problem(&request, next, &error) {
-            Some(response) => response,
-            None => return Err(error.into()),
-        },
-    };
-    let mut used = login_cookie(&state, String::new());
+    let mut response =
+        match state.registry.login().complete_login(login_state, &query, origin(&request)).await {
+            Ok(signed_in) => {
+                let mut response = go(next);
+                sign_in::add(&mut response, &opened(&state, signed_in.session))?;
+                response
+            }
+            Err(error) => match sign_in::problem(&request, next, &error) {
+                Some(response) => response,
+                None => return Err(error.into()),
+            },
+        };
+    let mut used = login_state_cookie(&state, String::new());
     used.set_max_age(Duration::ZERO);
     sign_in::add(&mut response, &used)?;
     Ok(response)
 }
 
-fn name(state: &AdminState) -> &'static str {
+fn cookie_name(state: &AdminState) -> &'static str {
     if state.secure_cookies { "__Host-mcp_registry_departure" } else { "mcp_registry_departure" }
 }
 
-/// What the browser keeps until it comes back. `Lax`, because it comes back from another site.
-fn login_cookie(state: &AdminState, value: String) -> Cookie<'static> {
-    Cookie::build(name(state), value)
+/// The cookie that holds the login state until the callback. `SameSite=Lax`: the callback is a navigation from another site.
+fn login_state_cookie(state: &AdminState, value: String) -> Cookie<'static> {
+    Cookie::build(cookie_name(state), value)
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)

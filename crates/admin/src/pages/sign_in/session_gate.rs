@@ -1,5 +1,5 @@
-//! Before any page: authentication. A form that comes after its session ended is kept and offered again, never lost in
-//! silence.
+//! Middleware before every page: authentication. A form that arrives after its session ended is kept and offered
+//! again after sign-in.
 
 use crate::http::failure::Failure;
 use crate::http::session::{SignedInUser, local, referer, state};
@@ -13,10 +13,10 @@ use actix_web::{Error, HttpMessage, HttpRequest, web};
 
 /// Paths that need no session.
 const WITHOUT_SESSION: [&str; 4] = ["/ui/assets/", "/ui/sign-in", "/ui/sign-out", "/ui/theme"];
-/// Whose form is not kept: it holds passwords only.
+/// Paths whose form is not kept, because it holds only passwords.
 const PASSWORD_FORM: &str = "/ui/account/password";
 
-/// Middleware: authenticates the session, for the page and for pages about failures.
+/// Middleware: authenticates the session, for the page and for error pages.
 pub(crate) async fn load_session(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -34,18 +34,18 @@ pub(crate) async fn load_session(
                 let page = ended(&request, body.as_deref());
                 return Ok(ServiceResponse::new(request, page));
             }
-            // The page itself says what is wrong.
+            // The page itself shows what is wrong.
             Err(_) => {}
         }
     }
     next.call(request).await.map(ServiceResponse::map_into_boxed_body)
 }
 
-/// The sign-in page with the form in it.
+/// The sign-in page that keeps the form.
 fn ended(request: &HttpRequest, body: Option<&[u8]>) -> actix_web::HttpResponse {
     let next = local(referer(request).as_deref());
     if request.headers().contains_key("hx-request") {
-        // A part of a page was asked for; the whole page has to go to sign in.
+        // The request was for a part of a page; the whole page must redirect to sign-in.
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("next", &next)
             .append_pair("ended", "unsaved")

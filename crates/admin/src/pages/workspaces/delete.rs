@@ -1,4 +1,4 @@
-//! Deleting a workspace: says what is lost and asks for its slug.
+//! Delete a workspace: lists what is deleted and asks for its slug.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -21,7 +21,7 @@ struct Page {
     shell: Shell,
     workspace: Workspace,
     losses: WorkspaceLosses,
-    /// What was typed although it is not the slug.
+    /// The typed text, when it is not the slug.
     typed: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Making and changing a workspace.
+//! Create and change a workspace.
 
 use super::field;
 use crate::http::failure::Failure;
@@ -25,7 +25,7 @@ struct Form {
     name: String,
     slug: String,
     description: String,
-    /// What the form was made from, so that nobody's change is lost.
+    /// The version that the form was made from, so that no concurrent change is lost.
     version: i64,
 }
 
@@ -33,7 +33,7 @@ struct Form {
 #[template(path = "pages/workspace_edit.html")]
 struct Page {
     shell: Shell,
-    /// The workspace that is changed; `None`: a new one is made.
+    /// The workspace to change; `None` for a new one.
     workspace: Option<Workspace>,
     form: Form,
     problems: Vec<Finding>,
@@ -124,7 +124,7 @@ async fn save(
     };
     let workspace = signed_in.registry.workspaces().get(&signed_in.actor, &reference).await?;
     let (form, found) = match error {
-        // The next save is one over what is there now, with the typed values kept.
+        // The next save is based on the current version, with the typed values kept.
         Error::Stale { current } => {
             let message = format!(
                 "Another user saved this workspace in the meantime, as “{}”. Save again to replace it with yours.",

@@ -1,4 +1,4 @@
-//! All workspaces, with what is in them.
+//! The list of workspaces, with their counts.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;

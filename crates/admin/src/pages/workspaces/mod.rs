@@ -1,4 +1,4 @@
-//! Workspaces, what is in them, and their servers.
+//! Workspaces, their integrations and servers.
 
 mod delete;
 mod edit;
@@ -9,7 +9,7 @@ mod show;
 use actix_web::web::ServiceConfig;
 use registry_core::finding::Finding;
 
-/// Its addresses; `new` comes before whatever a slug could be.
+/// The paths of these pages; `new` comes before the slug pattern.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(list::list)
@@ -19,7 +19,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(show::show);
 }
 
-/// The field a finding is about, by its id.
+/// The id of the field that a finding is about.
 fn field(finding: &Finding) -> &'static str {
     match finding.pointer.rsplit('/').next() {
         Some("slug") => "slug",

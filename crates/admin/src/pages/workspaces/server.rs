@@ -1,4 +1,4 @@
-//! A server of a workspace: made, looked at, changed, deleted.
+//! A server of a workspace: create, view, change, delete.
 
 use super::field;
 use crate::http::failure::Failure;
@@ -42,9 +42,9 @@ struct Form {
 struct EditPage {
     shell: Shell,
     workspace: Workspace,
-    /// The server that is changed; `None`: a new one is made.
+    /// The server to change; `None` for a new one.
     server: Option<Server>,
-    /// What it can be made of.
+    /// The integrations a server can be created from.
     integrations: Vec<(Slug, String)>,
     form: Form,
     problems: Vec<Finding>,
@@ -63,7 +63,7 @@ impl EditPage {
     }
 }
 
-/// The server of this address.
+/// The server that the path names.
 async fn find(
     signed_in: &SignedInUser,
     workspace: &str,
@@ -94,7 +94,7 @@ async fn render(
     };
     let page = EditPage {
         shell: Shell::of(request, signed_in, "workspaces", title),
-        // An organisation's admin opens what the workspace has no access to by making a server of it.
+        // An admin of the organisation gives the workspace access by creating the server.
         integrations: signed_in.registry.dashboard().integration_names(&signed_in.actor).await?,
         workspace,
         server,
@@ -111,7 +111,7 @@ async fn blank(
     path: web::Path<String>,
     query: web::Query<Form>,
 ) -> Result<HttpResponse, Failure> {
-    // The address may name the integration.
+    // The query may name the integration.
     render(&request, &signed_in, &path, None, query.into_inner(), Vec::new()).await
 }
 
@@ -161,7 +161,7 @@ struct ShowPage {
 }
 
 impl ShowPage {
-    /// As gateways name it.
+    /// The name that gateways use.
     fn name(&self) -> String {
         format!("{}/{}", self.server.workspace.slug, self.server.slug)
     }
@@ -226,7 +226,7 @@ async fn save(
             let (workspace, server) = (&server.workspace.slug, &server.slug);
             return Ok(go(format!("/ui/workspaces/{workspace}/servers/{server}?done=changed")));
         }
-        // The next save is one over what is there now, with the typed values kept.
+        // The next save is based on the current version, with the typed values kept.
         Err(Error::Stale { current }) => {
             let message = format!(
                 "Another user saved this server in the meantime, as “{}”. Save again to replace it with yours.",

@@ -11,7 +11,7 @@ use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::Deserialize;
 
-/// Servers a page.
+/// Servers per page.
 const PAGE_SIZE: u64 = 50;
 
 #[derive(Template)]

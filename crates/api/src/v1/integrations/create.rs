@@ -16,36 +16,36 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// An integration to make.
+/// An integration to create.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = CreateMcpIntegration)]
 pub(crate) struct CreateIntegration {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Linear")]
     pub(crate) name: String,
-    /// Its name in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
+    /// Slug, used in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
     #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "linear")]
     slug: Option<String>,
-    /// What it is for.
+    /// Description.
     #[schema(max_length = 500, example = "Issues and projects.")]
     description: Option<String>,
-    /// The upstream MCP server: http or https, without credentials and fragment.
+    /// URL of the upstream MCP server: http or https, without credentials and fragment.
     #[schema(format = "uri", example = "https://mcp.linear.app/mcp")]
     url: String,
     /// How gateways authenticate there.
     auth_type: AuthType,
     /// The MCP transport.
     transport: Transport,
-    /// Id or slug of the workspace it shall belong to; organisation-wide when absent.
+    /// Id or slug of the workspace that owns the integration; organisation-wide when absent.
     #[schema(example = "acme")]
     workspace_id: Option<String>,
-    /// Accepted for clients of the hosted product and not used: a deployment has one organisation.
+    /// Accepted for clients of the hosted product and ignored: a deployment has one organisation.
     #[expect(dead_code, reason = "accepted, documented, not used")]
     organisation_id: Option<String>,
-    /// The Advanced Configuration. Secrets in it are sealed and never shown again.
+    /// The Advanced Configuration. Its secrets are stored encrypted and never shown again.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// Members that come from where the operator keeps secrets.
+    /// Members that come from the operator's secret store.
     #[schema(max_items = 50)]
     secret_mappings: Option<Vec<MappingBody>>,
 }
@@ -72,13 +72,13 @@ impl From<CreateIntegration> for NewIntegration {
 
 /// Create an integration
 ///
-/// Its Advanced Configuration is checked: errors refuse it (422), warnings and notices come back in `findings`.
+/// The Advanced Configuration is validated: errors refuse it (422), warnings and notices are in `findings`.
 #[utoipa::path(
     tag = "integrations",
     request_body(
         content = CreateIntegration, description = "The integration.",
         examples(
-            ("plain" = (summary = "Nothing but the address", value = json!({ "name": "Linear", "url": examples::UPSTREAM, "auth_type": "oauth_auto", "transport": "http" }))),
+            ("plain" = (summary = "Only the address", value = json!({ "name": "Linear", "url": examples::UPSTREAM, "auth_type": "oauth_auto", "transport": "http" }))),
             ("branded" = (summary = "With the organisation's own client metadata", value = json!({
                 "name": "Linear", "slug": "linear", "url": examples::UPSTREAM, "auth_type": "oauth_auto", "transport": "http", "configurations": examples::configuration()
             }))),

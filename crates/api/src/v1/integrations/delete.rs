@@ -9,14 +9,14 @@ use registry_core::slug::Reference;
 
 /// Delete an integration
 ///
-/// With its servers. Their clients are withdrawn upstream.
+/// Deletes its servers too. Their clients are deregistered upstream.
 #[utoipa::path(
     tag = "integrations",
     params(
         ("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"4\""),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"4\""),
     ),
-    responses((status = 200, description = "Deleted, with what was deleted along with it.", body = Removed, example = json!(Removed::example())), DeleteProblems)
+    responses((status = 200, description = "The integration was deleted, with what was deleted along with it.", body = Removed, example = json!(Removed::example())), DeleteProblems)
 )]
 #[delete("/mcp-integrations/{integration}")]
 pub(crate) async fn delete_integration(

@@ -12,21 +12,21 @@ use registry_core::registration::AuthType;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-/// Whose integrations to list.
+/// The owner of the listed integrations.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = IntegrationType)]
 pub(crate) enum Owner {
-    /// Those of any owner.
+    /// Any owner.
     #[default]
     All,
-    /// Those that belong to a workspace.
+    /// A workspace.
     Workspace,
-    /// Those that belong to the organisation.
+    /// The organisation.
     Organisation,
 }
 
-/// In which order to list integrations.
+/// The sort order of the list.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = IntegrationSort)]
@@ -58,42 +58,43 @@ impl From<Sort> for IntegrationSort {
     }
 }
 
-/// Which integrations to list.
+/// The filters of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListIntegrations {
-    /// Part of the name, slug or URL, or a whole `client_id`, ignoring case.
+    /// Part of the name, slug or URL, or a complete `client_id`, ignoring case.
     #[param(max_length = 300, example = "linear")]
     search: Option<String>,
-    /// Whose; all when absent.
+    /// Only integrations of this kind of owner; all when absent.
     #[param(inline)]
     r#type: Option<Owner>,
-    /// Only those that this workspace (id or slug) may use.
+    /// Only integrations that this workspace (id or slug) may use.
     #[param(example = "acme")]
     workspace_id: Option<String>,
-    /// Only this authentication.
+    /// Only integrations with this authentication.
     #[param(inline)]
     auth_type: Option<AuthType>,
-    /// Only those in use with a registration that needs attention, or whose address did not answer when last tested.
+    /// Only enabled integrations with a registration that needs attention, or whose URL did not answer the last
+    /// connection test.
     #[param(example = false)]
     needs_attention: Option<bool>,
-    /// Only those that set client metadata themselves.
+    /// Only integrations that set client metadata themselves.
     #[param(example = false)]
     custom_metadata: Option<bool>,
-    /// Only those with a client that was registered by hand.
+    /// Only integrations with a pre-registered client.
     #[param(example = false)]
     pre_registered: Option<bool>,
-    /// Only those in use, or those that are switched off.
+    /// Only enabled or only disabled integrations.
     #[param(inline)]
     status: Option<IntegrationStatus>,
-    /// In which order; by slug when absent. A `-` in front turns it round: `-changed` begins with the most recently
-    /// changed, `-failures` with the one that has most registrations in trouble.
+    /// The sort order; by slug when absent. A leading `-` reverses it: `-changed` begins with the most recently
+    /// changed, `-failures` with the one that has most failing registrations.
     #[param(inline)]
     sort: Option<Sort>,
-    /// The page, from 0.
+    /// Page number, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
-    /// Items a page; 100 when absent.
+    /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
 }

@@ -31,18 +31,18 @@ pub(crate) async fn list_integration_revisions(
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
-/// Make an earlier version of an integration's Advanced Configuration the present one
+/// Restore an earlier version of an integration's Advanced Configuration
 ///
-/// As a new version. Secrets replaced since then stay as they are now; `findings` says which.
+/// Saved as a new version. Secrets replaced since then keep their current values; `findings` names them.
 #[utoipa::path(
     tag = "integrations",
     params(
         ("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"),
         ("number" = i64, Path, description = "Number of the version.", example = 3),
-        ("If-Match" = Option<String>, Header, description = "The integration's `ETag` that was read; another present version gives 412.", example = "\"4\""),
+        ("If-Match" = Option<String>, Header, description = "The integration's `ETag` that was read; a different current version gives 412.", example = "\"4\""),
         SaveOptions,
     ),
-    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "The integration's new version.")), example = json!(Changed::example())), RevertProblems)
+    responses((status = 200, description = "The configuration was saved.", body = Changed, headers(("ETag" = String, description = "The integration's new version.")), example = json!(Changed::example())), RevertProblems)
 )]
 #[post("/mcp-integrations/{integration}/revisions/{number}/revert")]
 pub(crate) async fn revert_integration(

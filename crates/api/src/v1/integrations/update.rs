@@ -19,36 +19,37 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// What to change on an integration; members that are not sent stay as they are.
+/// Changes to an integration; absent members stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = UpdateMcpIntegration)]
 pub(crate) struct UpdateIntegration {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Linear")]
     name: Option<String>,
-    /// What it is for; null clears it.
+    /// Description; null clears it.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500, example = "Issues and projects.")]
     description: Patch<String>,
-    /// The upstream MCP server. Secrets that were entered for the old one must be entered again.
+    /// URL of the upstream MCP server. Secrets that were entered for the old URL must be entered again.
     #[schema(format = "uri", example = "https://mcp.linear.app/mcp")]
     url: Option<String>,
     /// How gateways authenticate there.
     auth_type: Option<AuthType>,
     /// The MCP transport.
     transport: Option<Transport>,
-    /// `disabled` switches it off: gateways get no client, nothing new is registered, and what there is is withdrawn after
-    /// `worker.withdraw_after`. `active` switches it on again; a client that is still there is kept.
+    /// `disabled` disables the integration: gateways get no client, nothing is registered, and existing clients
+    /// are withdrawn after `worker.withdraw_after`. `active` enables it again; a client that still exists is
+    /// kept.
     status: Option<IntegrationStatus>,
-    /// The whole Advanced Configuration, replacing the old one; null clears it. The marker of a sealed secret, sent back
-    /// where it stood, keeps the secret.
+    /// The complete Advanced Configuration, replacing the old one; null clears it. The marker of a stored
+    /// secret, sent back in the same place, keeps the secret.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub(crate) configurations: Patch<Box<RawValue>>,
-    /// What you say of this version of the configuration; kept with the revision.
+    /// A comment on this version of the configuration; stored with the revision.
     #[schema(max_length = 500, example = "New legal links.")]
     note: Option<String>,
-    /// Members that come from where the operator keeps secrets.
+    /// Members that come from the operator's secret store.
     #[schema(max_items = 50)]
     secret_mappings: Option<Vec<MappingBody>>,
 }
@@ -60,16 +61,16 @@ impl RequestBody for UpdateIntegration {
 
 /// Change an integration
 ///
-/// `configurations` replaces the whole Advanced Configuration; members that are not sent stay as they are.
+/// `configurations` replaces the complete Advanced Configuration; absent members stay unchanged.
 #[utoipa::path(
     tag = "integrations",
     params(
         ("integration" = String, Path, description = "Id or slug of the integration.", example = "linear"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"4\""),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"4\""),
         SaveOptions,
     ),
     request_body(content = UpdateIntegration, description = "At least one member.", example = json!({ "configurations": examples::configuration() })),
-    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
+    responses((status = 200, description = "The configuration was saved.", body = Changed, headers(("ETag" = String, description = "The new version of the integration.")), example = json!(Changed::example())), ChangeProblems)
 )]
 #[put("/mcp-integrations/{integration}")]
 pub(crate) async fn update_integration(

@@ -13,14 +13,14 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Whether an integration is in use.
+/// Whether an integration is enabled.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = IntegrationStatus)]
 pub(crate) enum IntegrationStatus {
-    /// It is.
+    /// Enabled.
     Active,
-    /// It is switched off.
+    /// Disabled.
     Disabled,
 }
 
@@ -37,55 +37,55 @@ pub(crate) struct IntegrationView {
     /// Always `mcp-integration`.
     #[schema(example = "mcp-integration")]
     object: &'static str,
-    /// Its id.
+    /// Id of the integration.
     id: Uuid,
-    /// Its name in URLs.
+    /// Slug of the integration, used in URLs.
     slug: String,
     /// Display name.
     name: String,
-    /// What it is for.
+    /// Description.
     description: Option<String>,
-    /// `workspace` or `organisation`: whose it is.
+    /// Owner of the integration: `workspace` or `organisation`.
     r#type: &'static str,
-    /// Whether it is in use.
+    /// Whether the integration is enabled.
     status: IntegrationStatus,
-    /// The workspace it belongs to.
+    /// Id of the workspace that owns the integration.
     workspace_id: Option<Uuid>,
-    /// Slug of the workspace it belongs to.
+    /// Slug of the workspace that owns the integration.
     workspace_slug: Option<String>,
-    /// The upstream MCP server.
+    /// URL of the upstream MCP server.
     #[schema(format = "uri")]
     url: String,
     /// How gateways authenticate there.
     auth_type: AuthType,
     /// The MCP transport.
     transport: Transport,
-    /// The Advanced Configuration as it was written, secrets replaced by markers.
+    /// The Advanced Configuration as it was written, with secrets replaced by markers.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// Whether workspaces without an access row of their own may use it.
+    /// Whether workspaces without an access row may use the integration.
     global_workspace_access: GlobalAccess,
-    /// Members that come from where the operator keeps secrets.
+    /// Members that come from the operator's secret store.
     secret_mappings: Vec<MappingView>,
-    /// Workspaces that may use it.
+    /// Number of workspaces that may use the integration.
     workspaces_count: u64,
-    /// Servers made of it.
+    /// Number of servers of the integration.
     servers_count: u64,
-    /// Servers with a registered client.
+    /// Number of servers with a registered client.
     registered_count: u64,
-    /// Registrations that need attention.
+    /// Number of registrations that need attention.
     attention_count: u64,
-    /// Counts its changes, for `If-Match`.
+    /// Version of the integration, for `If-Match`; grows with each change.
     version: i64,
-    /// Who made it.
+    /// Name of the actor who created the integration.
     created_by: String,
-    /// Who changed it last.
+    /// Name of the actor who last changed the integration.
     updated_by: String,
-    /// When it was made.
+    /// When the integration was created (RFC 3339).
     created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// When the integration last changed (RFC 3339).
     updated_at: DateTime<Utc>,
-    /// The same, by the hosted product's name.
+    /// The same timestamp, by the hosted product's name.
     last_updated_at: DateTime<Utc>,
 }
 

@@ -1,4 +1,4 @@
-//! What can be asked of a registration: retry, re-register, approve, skip, withdraw.
+//! Actions on a registration: retry, re-register, approve, skip, withdraw.
 
 use crate::http::answer::{self, Answer};
 use crate::http::extract::Caller;
@@ -8,7 +8,7 @@ use crate::v1::registrations::id;
 use crate::v1::registrations::view::RegistrationView;
 use actix_web::{post, web};
 
-/// An operation that asks a registration for something and answers with the registration as it is then.
+/// An operation that performs an action on a registration and returns the registration afterwards.
 macro_rules! registration_action {
     ($(#[$doc:meta])* $name:ident = $use_case:ident, $path:tt) => {
         $(#[$doc])*
@@ -16,7 +16,7 @@ macro_rules! registration_action {
             tag = "registrations",
             params(("registration" = Uuid, Path, description = "Id of the registration.")),
             responses(
-                (status = 200, description = "It is due now.", body = RegistrationView, example = json!(RegistrationView::example_queued())),
+                (status = 200, description = "The registration, which is due now.", body = RegistrationView, example = json!(RegistrationView::example_queued())),
                 AskProblems,
             )
         )]
@@ -35,16 +35,17 @@ macro_rules! registration_action {
 registration_action! {
     /// Try a registration again now
     ///
-    /// Ignores the backoff. A client that works is kept. In state `unconfirmed` the registration is sent again, and the request
-    /// whose answer was lost may have left a client behind (`GET /v1/orphans`).
+    /// Ignores the backoff. A working client is kept. In state `unconfirmed` the registration request is sent
+    /// again, and the request whose answer was lost may have left an orphaned client (`GET /v1/orphans`).
     retry_registration = retry, "/registrations/{registration}/retry"
 }
 
 registration_action! {
     /// Make a new client
     ///
-    /// Although there is one. Users who signed in through the old client must consent again. An old client that cannot be deleted
-    /// from here stays behind at the authorization server (`GET /v1/orphans`); so may one of a request whose answer was lost.
+    /// Registers a new client although one is active. Users who signed in through the old client must consent
+    /// again. An old client that cannot be deleted stays at the authorization server (`GET /v1/orphans`); the
+    /// same holds for one of a request whose answer was lost.
     reregister_registration = reregister, "/registrations/{registration}/re-register"
 }
 
@@ -58,14 +59,15 @@ registration_action! {
 registration_action! {
     /// Keep an outdated client
     ///
-    /// The present metadata is not sent; the next change of the metadata asks again. 409 when no replacement is pending approval.
+    /// The current metadata is not sent; the next change of the metadata asks again. 409 when no replacement is
+    /// pending approval.
     skip_registration = skip, "/registrations/{registration}/skip"
 }
 
 registration_action! {
     /// Withdraw the client
     ///
-    /// The server stays. The client is deleted at the authorization server (RFC 7592), or entered into the ledger of orphans where
-    /// that is not possible; nothing is registered again until `retry` or `re-register`.
+    /// The server stays. The client is deleted at the authorization server (RFC 7592), or listed as orphaned
+    /// where that is not possible; nothing is registered again until `retry` or `re-register`.
     withdraw_registration = deregister, "/registrations/{registration}/withdraw"
 }

@@ -1,4 +1,4 @@
-//! Set the credentials of a client that was registered by hand.
+//! Set the credentials of a pre-registered client.
 
 use crate::http::answer::{self, Answer};
 use crate::http::body::{RequestBody, ValidatedJson};
@@ -14,18 +14,18 @@ use registry_core::secret::Secret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// The credentials of a client that was registered by hand (pre-registered).
+/// The credentials of a pre-registered client.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = EnterClient)]
 pub(crate) struct SetClientCredentials {
-    /// Its id.
+    /// The `client_id`.
     #[schema(min_length = 1, max_length = 8192, example = "acme-gateway")]
     client_id: String,
-    /// Its secret, for a confidential client. Kept sealed, never answered.
+    /// The `client_secret` of a confidential client. Stored encrypted, never returned.
     #[schema(min_length = 1, max_length = 4096, example = "the secret", format = "password")]
     client_secret: Option<String>,
-    /// How it authenticates at the token endpoint; absent: as the Advanced Configuration says, or as the authorization
-    /// server lists.
+    /// The token endpoint authentication method; when absent, that of the Advanced Configuration, or one that
+    /// the authorization server lists.
     #[schema(example = "client_secret_basic")]
     token_endpoint_auth_method: Option<String>,
 }
@@ -34,16 +34,16 @@ impl RequestBody for SetClientCredentials {
     const NEEDS: Permission = Permission::OperateRegistrations;
 }
 
-/// Enter a client registered by hand
+/// Set the credentials of a pre-registered client
 ///
-/// The same as setting `client_id` (and `client_secret`) in the server's Advanced Configuration, as a new revision of it. It
-/// replaces the present client: users who signed in through that client must sign in again.
+/// The same as setting `client_id` (and `client_secret`) in the server's Advanced Configuration, as a new version
+/// of it. It replaces the current client: users who signed in through that client must sign in again.
 #[utoipa::path(
     tag = "registrations",
     params(("registration" = Uuid, Path, description = "Id of the registration.")),
-    request_body(content = SetClientCredentials, description = "The client.", example = json!({ "client_id": "acme-gateway", "client_secret": "the secret" })),
+    request_body(content = SetClientCredentials, description = "The credentials.", example = json!({ "client_id": "acme-gateway", "client_secret": "the secret" })),
     responses(
-        (status = 200, description = "It is due now.", body = RegistrationView, example = json!(RegistrationView::example_queued())),
+        (status = 200, description = "The registration, which is due now.", body = RegistrationView, example = json!(RegistrationView::example_queued())),
         ChangeProblems,
     )
 )]

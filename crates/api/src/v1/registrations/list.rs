@@ -13,36 +13,36 @@ use registry_core::registration::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-/// Which registrations to list.
+/// The filters of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListRegistrations {
-    /// Only these states, separated by commas.
+    /// Only registrations in these states, separated by commas.
     #[param(value_type = Option<Vec<State>>, style = Form, explode = false, max_items = 50, example = json!(["failed", "retrying"]))]
     state: Option<String>,
-    /// Only those of this workspace (id or slug).
+    /// Only registrations of this workspace (id or slug).
     #[param(example = "acme")]
     workspace_id: Option<String>,
-    /// Only those of this integration (id or slug).
+    /// Only registrations of this integration (id or slug).
     #[param(example = "linear")]
     mcp_integration_id: Option<String>,
-    /// The same, by a shorter name.
+    /// Alias of `mcp_integration_id`.
     #[param(example = "linear")]
     integration_id: Option<String>,
-    /// Only that of this server (id or slug).
+    /// Only the registration of this server (id or slug).
     #[param(example = "linear")]
     server_id: Option<String>,
-    /// Only those at this authorization server.
+    /// Only registrations at this authorization server.
     #[param(example = "https://mcp.linear.app")]
     issuer: Option<String>,
-    /// Part of the name or slug of server, workspace or integration, of the `client_id` or of the last error, ignoring case;
-    /// `workspace/server` means both.
+    /// Part of the name or slug of server, workspace or integration, of the `client_id` or of the last error,
+    /// ignoring case; `workspace/server` matches both slugs.
     #[param(max_length = 300, example = "linear")]
     search: Option<String>,
-    /// The page, from 0.
+    /// Page number, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
-    /// Items a page; 100 when absent.
+    /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
 }

@@ -10,7 +10,7 @@ use actix_web::{get, web};
 
 /// Read a registration
 ///
-/// With what was tried, what upstream answered, and every generation of its client.
+/// Includes the attempts, the upstream's responses and every generation of the client.
 #[utoipa::path(
     tag = "registrations",
     params(("registration" = Uuid, Path, description = "Id of the registration.")),

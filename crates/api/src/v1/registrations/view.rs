@@ -17,23 +17,23 @@ pub(crate) struct RegistrationView {
     /// Always `registration`.
     #[schema(example = "registration")]
     object: &'static str,
-    /// Its id.
+    /// Id of the registration.
     id: Uuid,
-    /// The server it is for.
+    /// Id of the server.
     server_id: Uuid,
     /// Slug of the server.
     server_slug: String,
     /// Name of the server.
     server_name: String,
-    /// The server's workspace.
+    /// Id of the workspace.
     workspace_id: Uuid,
     /// Slug of the workspace.
     workspace_slug: String,
-    /// The server's integration.
+    /// Id of the integration.
     mcp_integration_id: Uuid,
     /// Slug of the integration.
     mcp_integration_slug: String,
-    /// The upstream MCP server.
+    /// URL of the upstream MCP server.
     #[schema(format = "uri")]
     mcp_integration_url: String,
     /// How gateways authenticate there.
@@ -42,41 +42,41 @@ pub(crate) struct RegistrationView {
     state: State,
     /// Whether there is an active, unexpired client.
     usable: bool,
-    /// How the client came to be.
+    /// How the client was obtained.
     method: Option<RegistrationMethod>,
     /// Stable code of the reason for the state.
     reason: Option<String>,
     /// The reason as a sentence, with what to do.
     detail: Option<String>,
-    /// The `error` the upstream answered with.
+    /// The `error` of the upstream's response.
     error: Option<String>,
-    /// The upstream's own words.
+    /// The `error_description` of the upstream's response.
     error_description: Option<String>,
-    /// The authorization server.
+    /// Issuer of the authorization server.
     issuer: Option<String>,
-    /// The active client.
+    /// The `client_id` of the active client.
     client_id: Option<String>,
     /// The generation of the active client.
     generation: Option<i64>,
-    /// Failures in a row.
+    /// Number of consecutive failures.
     failures: i64,
-    /// When it will be tried again at the earliest.
+    /// When the next attempt is made at the earliest (RFC 3339).
     not_before: Option<DateTime<Utc>>,
-    /// When it was last tried.
+    /// When the last attempt was made (RFC 3339).
     last_attempt_at: Option<DateTime<Utc>>,
-    /// When it began.
+    /// When the registration was created (RFC 3339).
     created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When the registration last changed (RFC 3339).
     updated_at: DateTime<Utc>,
-    /// The same, by the hosted product's name.
+    /// The same timestamp, by the hosted product's name.
     last_updated_at: DateTime<Utc>,
-    /// What was tried, newest first, at most 50. Only when one registration is read.
+    /// The attempts, newest first, at most 50. Only when a single registration is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<Vec<AttemptView>>,
-    /// Its clients, newest generation first. Only when one registration is read.
+    /// The clients, newest generation first. Only when a single registration is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     clients: Option<Vec<OAuthClientView>>,
-    /// The callbacks that are registered. Only when one registration is read.
+    /// The registered callbacks. Only when a single registration is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     callback_urls: Option<Vec<String>>,
 }

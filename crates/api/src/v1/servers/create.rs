@@ -20,32 +20,32 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A server to make.
+/// A server to create.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = CreateMcpServer)]
 pub(crate) struct CreateServer {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Linear")]
     name: String,
-    /// Id or slug of the integration it is made of.
+    /// Id or slug of the integration.
     #[schema(example = "linear")]
     mcp_integration_id: String,
-    /// Id or slug of the workspace; may be absent for callers bound to one.
+    /// Id or slug of the workspace; optional for callers bound to one.
     #[schema(example = "acme")]
     workspace_id: Option<String>,
-    /// Its name in URLs, unique in the workspace; never changes. Made from the name when absent.
+    /// Slug, used in URLs, unique in the workspace; never changes. Made from the name when absent.
     #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "linear")]
     slug: Option<String>,
-    /// What it is for.
+    /// Description.
     #[schema(max_length = 500, example = "Issues of the Acme team.")]
     description: Option<String>,
     /// The server layer of the Advanced Configuration.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// Accepted for clients of the hosted product and not used: a deployment has one organisation.
+    /// Accepted for clients of the hosted product and ignored: a deployment has one organisation.
     #[expect(dead_code, reason = "accepted, documented, not used")]
     organisation_id: Option<String>,
-    /// Members that come from where the operator keeps secrets.
+    /// Members that come from the operator's secret store.
     #[schema(max_items = 50)]
     secret_mappings: Option<Vec<MappingBody>>,
 }
@@ -54,20 +54,20 @@ impl RequestBody for CreateServer {
     const NEEDS: Permission = Permission::CreateServers;
 }
 
-/// A server that was made.
+/// A server that was created.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedMcpServer)]
 pub(crate) struct CreatedServer {
-    /// Its id.
+    /// Id of the server.
     id: Uuid,
-    /// Its slug: given, or made from the name.
+    /// Slug of the server: the one given, or one made from the name.
     #[schema(example = "linear")]
     slug: String,
-    /// Its registration, which starts at once; null where no client is needed.
+    /// The registration, which starts immediately; null when no client is needed.
     registration: Option<RegistrationSummary>,
     /// Warnings and notices about what was sent; nothing in it prevented saving.
     findings: Vec<Finding>,
-    /// What the change reached.
+    /// The effect of the change.
     affected: AffectedView,
 }
 
@@ -89,8 +89,9 @@ impl CreatedServer {
 
 /// Create a server
 ///
-/// Makes an integration available in a workspace. Its OAuth client is registered at once, before any user needs it.
-/// An organisation's admin grants the workspace access on the way; a manager of a workspace without access gets 403.
+/// Makes an integration available in a workspace. Its OAuth client is registered immediately, before any user needs
+/// it. An admin of the organisation gives the workspace access with it; a manager of a workspace without access
+/// gets 403.
 #[utoipa::path(
     tag = "servers",
     request_body(content = CreateServer, description = "The server.", example = json!({ "name": "Linear", "mcp_integration_id": "linear", "workspace_id": "acme" })),

@@ -9,13 +9,13 @@ use actix_web::{delete, web};
 
 /// Delete a server
 ///
-/// Its slug is free at once; its client is withdrawn upstream.
+/// The slug is free immediately; the client is deregistered upstream.
 #[utoipa::path(
     tag = "servers",
     params(
         ("server" = String, Path, description = "Id or slug of the server.", example = "linear"),
         InWorkspace,
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"1\""),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"1\""),
     ),
     responses((status = 200, description = "Deleted, with what was deleted along with it.", body = Removed, example = json!(Removed::example())), DeleteProblems)
 )]

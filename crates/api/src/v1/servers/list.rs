@@ -12,26 +12,26 @@ use registry_core::slug::Reference;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-/// Which servers to list.
+/// The filters of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListServers {
-    /// Only those of this workspace (id or slug).
+    /// Only servers of this workspace (id or slug).
     #[param(example = "acme")]
     workspace_id: Option<String>,
-    /// Only those of this integration (id or slug).
+    /// Only servers of this integration (id or slug).
     #[param(example = "linear")]
     mcp_integration_id: Option<String>,
-    /// Only these: ids or slugs, separated by commas.
+    /// Only these servers: ids or slugs, separated by commas.
     #[param(value_type = Option<Vec<String>>, style = Form, explode = false, max_items = 100, example = json!(["linear", "github"]))]
     id: Option<String>,
     /// Part of the name or slug, ignoring case.
     #[param(max_length = 300, example = "linear")]
     search: Option<String>,
-    /// The page, from 0.
+    /// Page number, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
-    /// Items a page; 100 when absent.
+    /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
 }

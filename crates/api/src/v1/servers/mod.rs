@@ -28,11 +28,11 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(revisions::revert_server);
 }
 
-/// Which of several servers with the same slug is meant.
+/// Selects one of several servers with the same slug.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct InWorkspace {
-    /// Id or slug of the workspace, where the slug of the server alone fits several.
+    /// Id or slug of the workspace, when the slug of the server is ambiguous.
     #[param(example = "acme")]
     workspace_id: Option<String>,
 }

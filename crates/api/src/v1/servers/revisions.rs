@@ -31,19 +31,19 @@ pub(crate) async fn list_server_revisions(
     Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
 }
 
-/// Make an earlier version of a server's layer the present one
+/// Restore an earlier version of a server's layer
 ///
-/// As a new version. Secrets replaced since then stay as they are now; `findings` says which.
+/// Saved as a new version. Secrets replaced since then keep their current values; `findings` names them.
 #[utoipa::path(
     tag = "servers",
     params(
         ("server" = String, Path, description = "Id or slug of the server.", example = "linear"),
         ("number" = i64, Path, description = "Number of the version.", example = 3),
         InWorkspace,
-        ("If-Match" = Option<String>, Header, description = "The server's `ETag` that was read; another present version gives 412.", example = "\"1\""),
+        ("If-Match" = Option<String>, Header, description = "The server's `ETag` that was read; a different current version gives 412.", example = "\"1\""),
         SaveOptions,
     ),
-    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "The server's new version.")), example = json!(Changed::example())), RevertProblems)
+    responses((status = 200, description = "The configuration was saved.", body = Changed, headers(("ETag" = String, description = "The server's new version.")), example = json!(Changed::example())), RevertProblems)
 )]
 #[post("/mcp-servers/{server}/revisions/{number}/revert")]
 pub(crate) async fn revert_server(

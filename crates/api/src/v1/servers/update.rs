@@ -16,25 +16,25 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// What to change on a server; members that are not sent stay as they are.
+/// Changes to a server; absent members stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = UpdateMcpServer)]
 pub(crate) struct UpdateServer {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Linear")]
     name: Option<String>,
-    /// What it is for; null clears it.
+    /// Description; null clears it.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500, example = "Issues of the Acme team.")]
     description: Patch<String>,
-    /// The whole server layer of the Advanced Configuration, replacing the old one; null clears it.
+    /// The complete server layer of the Advanced Configuration, replacing the old one; null clears it.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     configurations: Patch<Box<RawValue>>,
-    /// What you say of this version of the configuration; kept with the revision.
+    /// A comment on this version of the configuration; stored with the revision.
     #[schema(max_length = 500, example = "Fewer scopes.")]
     note: Option<String>,
-    /// Members that come from where the operator keeps secrets.
+    /// Members that come from the operator's secret store.
     #[schema(max_items = 50)]
     secret_mappings: Option<Vec<MappingBody>>,
 }
@@ -46,17 +46,17 @@ impl RequestBody for UpdateServer {
 
 /// Change a server
 ///
-/// `configurations` replaces the whole server layer; members that are not sent stay as they are.
+/// `configurations` replaces the complete server layer; absent members stay unchanged.
 #[utoipa::path(
     tag = "servers",
     params(
         ("server" = String, Path, description = "Id or slug of the server.", example = "linear"),
         InWorkspace,
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; another present version gives 412.", example = "\"1\""),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"1\""),
         SaveOptions,
     ),
     request_body(content = UpdateServer, description = "At least one member.", example = json!({ "configurations": { "oauth_client_metadata": { "scope": "read:projects write:issues admin:webhooks" } } })),
-    responses((status = 200, description = "It was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
+    responses((status = 200, description = "The configuration was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
 )]
 #[put("/mcp-servers/{server}")]
 pub(crate) async fn update_server(

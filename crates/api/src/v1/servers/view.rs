@@ -12,11 +12,11 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The registration of a server, in short.
+/// The state of a server's registration.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RegistrationSummary)]
 pub(crate) struct RegistrationSummary {
-    /// Its id.
+    /// Id of the registration.
     pub(crate) id: Uuid,
     /// State of the registration.
     pub(crate) state: State,
@@ -37,54 +37,54 @@ pub(crate) struct ServerView {
     /// Always `mcp-server`.
     #[schema(example = "mcp-server")]
     object: &'static str,
-    /// Its id.
+    /// Id of the server.
     id: Uuid,
-    /// Its name in URLs, unique in the workspace.
+    /// Slug of the server, used in URLs, unique in the workspace.
     slug: String,
     /// Display name.
     name: String,
-    /// What it is for.
+    /// Description.
     description: Option<String>,
     /// Always `active`.
     status: &'static str,
-    /// The integration it is made of.
+    /// Id of the integration.
     mcp_integration_id: Uuid,
     /// Slug of the integration.
     mcp_integration_slug: String,
     /// Name of the integration.
     mcp_integration_name: String,
-    /// The upstream MCP server.
+    /// URL of the upstream MCP server.
     #[schema(format = "uri")]
     mcp_integration_url: String,
     /// How gateways authenticate there.
     auth_type: AuthType,
     /// The MCP transport.
     transport: Transport,
-    /// The workspace it is in.
+    /// Id of the workspace.
     workspace_id: Uuid,
     /// Slug of the workspace.
     workspace_slug: String,
     /// Name of the workspace.
     workspace_name: String,
-    /// Where users reach it, at the first gateway; null while no gateway is configured.
+    /// URL where users reach the server, at the first gateway; null when no gateway is configured.
     #[schema(format = "uri")]
     url: Option<String>,
-    /// The server layer of the Advanced Configuration as it was written, secrets replaced by markers.
+    /// The server layer of the Advanced Configuration as it was written, with secrets replaced by markers.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
-    /// Members that come from where the operator keeps secrets.
+    /// Members that come from the operator's secret store.
     secret_mappings: Vec<MappingView>,
-    /// Its registration; null where no client is needed.
+    /// The registration; null when no client is needed.
     registration: Option<RegistrationSummary>,
-    /// Counts its changes, for `If-Match`.
+    /// Version of the server, for `If-Match`; grows with each change.
     version: i64,
-    /// Who made it.
+    /// Name of the actor who created the server.
     created_by: String,
-    /// When it was made.
+    /// When the server was created (RFC 3339).
     created_at: DateTime<Utc>,
-    /// When it was last changed.
+    /// When the server last changed (RFC 3339).
     updated_at: DateTime<Utc>,
-    /// The same, by the hosted product's name.
+    /// The same timestamp, by the hosted product's name.
     last_updated_at: DateTime<Utc>,
 }
 

@@ -9,11 +9,12 @@ use actix_web::{delete, post, web};
 
 /// Deactivate a user
 ///
-/// Their sessions and links stop working at once. They stay in the list, because the audit log names them.
+/// The user's sessions and links stop working immediately. The user stays in the list, because the audit log names
+/// the user.
 #[utoipa::path(
     tag = "users",
     params(("user" = Uuid, Path, description = "Id of the user.")),
-    responses((status = 200, description = "They may not sign in any more.", body = Done, example = json!(Done::yes())), UserStateProblems)
+    responses((status = 200, description = "The user can no longer sign in.", body = Done, example = json!(Done::yes())), UserStateProblems)
 )]
 #[delete("/users/{user}")]
 pub(crate) async fn deactivate_user(
@@ -27,11 +28,11 @@ pub(crate) async fn deactivate_user(
 
 /// Reactivate a user
 ///
-/// They may sign in again, with the password they had.
+/// The user can sign in again, with the previous password.
 #[utoipa::path(
     tag = "users",
     params(("user" = Uuid, Path, description = "Id of the user.")),
-    responses((status = 200, description = "They may sign in.", body = Done, example = json!(Done::yes())), UserStateProblems)
+    responses((status = 200, description = "The user can sign in.", body = Done, example = json!(Done::yes())), UserStateProblems)
 )]
 #[post("/users/{user}/reactivate")]
 pub(crate) async fn reactivate_user(

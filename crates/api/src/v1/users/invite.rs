@@ -17,15 +17,15 @@ use utoipa::ToSchema;
 /// A user to invite.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CreateUser {
-    /// What they sign in with.
+    /// E-mail address, with which the user signs in.
     #[schema(min_length = 3, max_length = 254, format = "email", example = "grace@acme.com")]
     email: String,
     /// Display name; the part before the `@` when absent.
     #[schema(max_length = 255, example = "Grace")]
     name: Option<String>,
-    /// What they may do in the whole organisation: `viewer`, `manager` or `admin`. Without it they need a workspace.
+    /// Role in the whole organisation: `viewer`, `manager` or `admin`. Without it the user needs a role in a workspace.
     role: Option<Role>,
-    /// What they may do in single workspaces beside that.
+    /// Additional roles in single workspaces.
     #[schema(max_items = 1000)]
     workspaces: Option<Vec<WorkspaceRole>>,
 }
@@ -36,13 +36,13 @@ impl RequestBody for CreateUser {
 
 /// Invite a user
 ///
-/// No e-mail is sent. The answer holds a link that signs them in once, the only time it is shown; then they set a
-/// password. Users of an identity provider need no invitation.
+/// No e-mail is sent. The response contains a one-time sign-in link, the only time it is shown; after that sign-in
+/// the user sets a password. Users of an identity provider need no invitation.
 #[utoipa::path(
     tag = "users",
-    request_body(content = CreateUser, description = "Who, and what they may do; at least one role.", example = json!({ "email": "grace@acme.com", "workspaces": [{ "workspace_id": "acme", "role": "manager" }] })),
+    request_body(content = CreateUser, description = "The user, with at least one role.", example = json!({ "email": "grace@acme.com", "workspaces": [{ "workspace_id": "acme", "role": "manager" }] })),
     responses(
-        (status = 200, description = "The user is invited. Pass `sign_in_link` on.", body = UserView, example = json!(UserView::example_with_link())),
+        (status = 200, description = "The user is invited. Send `sign_in_link` to the user.", body = UserView, example = json!(UserView::example_with_link())),
         InviteProblems,
     )
 )]
@@ -64,7 +64,7 @@ pub(crate) async fn create_user(state: web::Data<ApiState>, sent: ValidatedJson<
 #[utoipa::path(
     tag = "users",
     params(("user" = Uuid, Path, description = "Id of the user.")),
-    responses((status = 200, description = "Pass `sign_in_link` on.", body = UserView, example = json!(UserView::example_with_link())), UserStateProblems)
+    responses((status = 200, description = "The link. Send `sign_in_link` to the user.", body = UserView, example = json!(UserView::example_with_link())), UserStateProblems)
 )]
 #[post("/users/{user}/sign-in-link")]
 pub(crate) async fn create_sign_in_link(

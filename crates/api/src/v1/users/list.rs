@@ -10,21 +10,21 @@ use actix_web::{get, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-/// Which page of the list of users.
+/// The page of the list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListUsers {
-    /// The page, from 0.
+    /// Page number, from 0.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
-    /// Items a page; 100 when absent.
+    /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
 }
 
 /// List users
 ///
-/// By name; deactivated users are included.
+/// Sorted by name; deactivated users are included.
 #[utoipa::path(
     tag = "users",
     params(ListUsers),

@@ -29,5 +29,5 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 fn id(text: &str) -> Result<UserId, Failure> {
-    text.parse().map_err(|_| Error::NotFound { what: "person", reference: text.to_owned() }.into())
+    text.parse().map_err(|_| Error::NotFound { what: "user", reference: text.to_owned() }.into())
 }

@@ -1,4 +1,4 @@
-//! Roles in workspaces, as bodies name them.
+//! Roles in workspaces, in request bodies.
 
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
@@ -11,7 +11,7 @@ pub(crate) struct WorkspaceRole {
     /// Id or slug of the workspace.
     #[schema(example = "acme")]
     workspace_id: String,
-    /// What they may do there: `viewer`, `manager` or `admin`.
+    /// Role in that workspace: `viewer`, `manager` or `admin`.
     role: Role,
 }
 

@@ -22,18 +22,18 @@ pub(crate) struct SessionView {
     /// Always `user-session`.
     #[schema(example = "user-session")]
     object: &'static str,
-    /// Its id; not what the browser holds.
+    /// Id of the session; not the value of the cookie.
     id: Uuid,
-    /// When they signed in.
+    /// When the user signed in (RFC 3339).
     created_at: DateTime<Utc>,
-    /// When it was last used, to the minute.
+    /// When the session was last used (RFC 3339), to the minute.
     last_seen_at: DateTime<Utc>,
-    /// When it ends if it is not used.
+    /// When the session ends unless it is used (RFC 3339).
     expires_at: DateTime<Utc>,
-    /// Where they signed in from.
+    /// IP address of the sign-in.
     #[schema(example = "192.0.2.7")]
     address: Option<String>,
-    /// What the browser calls itself.
+    /// Display name of the browser, from its `User-Agent`.
     user_agent: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl SessionView {
 
 /// List the sessions of a user
 ///
-/// All sessions of the user, the last used first, without pages.
+/// All sessions of the user, the last used first, in one list without pages.
 #[utoipa::path(
     tag = "users",
     params(("user" = Uuid, Path, description = "Id of the user.")),
@@ -90,7 +90,7 @@ pub(crate) async fn list_user_sessions(
 #[utoipa::path(
     tag = "users",
     params(("user" = Uuid, Path, description = "Id of the user.")),
-    responses((status = 200, description = "They must sign in again everywhere.", body = Done, example = json!(Done::yes())), ReadProblems)
+    responses((status = 200, description = "The sessions ended; the user must sign in again everywhere.", body = Done, example = json!(Done::yes())), ReadProblems)
 )]
 #[delete("/users/{user}/sessions")]
 pub(crate) async fn end_user_sessions(
@@ -109,7 +109,7 @@ pub(crate) async fn end_user_sessions(
         ("user" = Uuid, Path, description = "Id of the user."),
         ("session" = Uuid, Path, description = "Id of the session."),
     ),
-    responses((status = 200, description = "That browser must sign in again.", body = Done, example = json!(Done::yes())), ReadProblems)
+    responses((status = 200, description = "The session ended; that browser must sign in again.", body = Done, example = json!(Done::yes())), ReadProblems)
 )]
 #[delete("/users/{user}/sessions/{session}")]
 pub(crate) async fn end_user_session(

@@ -14,17 +14,17 @@ use registry_core::permission::{Permission, Role};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// What is to be changed; members that are absent stay as they are.
+/// Changes to a user; absent members stay unchanged.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UpdateUser {
-    /// Their name.
+    /// Display name.
     #[schema(min_length = 1, max_length = 255)]
     name: Option<String>,
-    /// What they may do in the whole organisation; null: nothing.
+    /// Role in the whole organisation; null for none.
     #[serde(default)]
     #[schema(value_type = Option<Role>)]
     role: Patch<Role>,
-    /// What they may do in single workspaces, all of them.
+    /// All roles in single workspaces; replaces the current list.
     #[schema(max_items = 1000)]
     workspaces: Option<Vec<WorkspaceRole>>,
 }
@@ -36,11 +36,11 @@ impl RequestBody for UpdateUser {
 
 /// Change a user
 ///
-/// What they may do is in force with their next request. The last admin who has signed in stays one.
+/// New roles take effect with the user's next request. The last admin who has signed in keeps the role.
 #[utoipa::path(
     tag = "users",
     params(("user" = Uuid, Path, description = "Id of the user.")),
-    request_body(content = UpdateUser, description = "What changes.", example = json!({ "role": "viewer" })),
+    request_body(content = UpdateUser, description = "The changes.", example = json!({ "role": "viewer" })),
     responses((status = 200, description = "The changed user.", body = UserView, example = json!(UserView::example())), UserChangeProblems)
 )]
 #[put("/users/{user}")]

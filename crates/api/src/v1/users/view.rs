@@ -14,11 +14,11 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum UserStatus {
-    /// Made known, never signed in.
+    /// Invited, never signed in.
     Invited,
     /// Signed in before.
     Active,
-    /// May not sign in any more.
+    /// Deactivated: cannot sign in.
     Deactivated,
 }
 
@@ -27,10 +27,10 @@ pub(super) enum UserStatus {
 pub(super) struct UserWorkspace {
     /// Id of the workspace.
     workspace_id: Uuid,
-    /// Its slug.
+    /// Slug of the workspace.
     #[schema(example = "acme")]
     slug: String,
-    /// What they may do there.
+    /// Role in that workspace.
     role: Role,
 }
 
@@ -41,31 +41,31 @@ pub(crate) struct UserView {
     /// Always `user`.
     #[schema(example = "user")]
     object: &'static str,
-    /// Their id.
+    /// Id of the user.
     id: Uuid,
-    /// What they sign in with.
+    /// E-mail address, with which the user signs in.
     #[schema(example = "grace@acme.com")]
     email: String,
-    /// Their name.
+    /// Display name.
     name: String,
-    /// What they may do in the whole organisation; null: nothing.
+    /// Role in the whole organisation; null when there is none.
     role: Option<Role>,
-    /// What they may do in single workspaces beside that.
+    /// Additional roles in single workspaces.
     workspaces: Vec<UserWorkspace>,
-    /// Whether they may sign in, and did.
+    /// Whether the user may sign in, and has signed in before.
     status: UserStatus,
-    /// Whether they set a password.
+    /// Whether the user has set a password.
     has_password: bool,
-    /// Whether the identity provider vouches for them.
+    /// Whether the user signs in by the identity provider.
     from_identity_provider: bool,
-    /// When they were made known.
+    /// When the user was created (RFC 3339).
     created_at: DateTime<Utc>,
-    /// When they last signed in.
+    /// When the user last signed in (RFC 3339).
     last_sign_in_at: Option<DateTime<Utc>>,
-    /// Since when they may not sign in any more.
+    /// When the user was deactivated (RFC 3339).
     deactivated_at: Option<DateTime<Utc>>,
-    /// A link that signs them in once, within 24 hours. Only in the answer that makes it. A secret: pass it on where nobody
-    /// else reads along.
+    /// A link that signs the user in once, within 24 hours. Only in the response that creates it. It is a
+    /// secret: send it over a confidential channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "https://mcp.acme.com/ui/sign-in/link?token=…")]
     sign_in_link: Option<String>,

@@ -123,7 +123,7 @@ fn schemes_fragments_and_repairs() {
 }
 
 #[test]
-fn what_a_list_opens() {
+fn allow_list_opens_listed_addresses() {
     let open = policy(&["10.0.0.0/8", "fd12::/16", "192.168.7.7", "idp.corp", "64:ff9b:1::/48"], false);
     let judge = |host: &str, text: &str| open.judge_address(host, text.parse().unwrap()).is_ok();
     // A network, for every name, in every way that leads there.
@@ -146,7 +146,7 @@ fn what_a_list_opens() {
 }
 
 #[test]
-fn names_of_this_machine_lead_to_this_machine() {
+fn loopback_names_resolve_to_loopback() {
     let open = policy(&["0.0.0.0/0", "::/0", "localhost", "mcp.localhost"], true);
     let judge = |host: &str, text: &str| open.judge_address(host, text.parse().unwrap());
     for host in ["localhost", "localhost.", "mcp.localhost", "127.0.0.2", "[::1]"] {
@@ -164,7 +164,7 @@ fn names_of_this_machine_lead_to_this_machine() {
 }
 
 #[test]
-fn rules_are_read_strictly() {
+fn egress_rules_are_parsed_strictly() {
     for (text, shown) in [
         ("10.0.0.0/8", "10.0.0.0/8"),
         (" 10.1.2.3 ", "10.1.2.3/32"),
@@ -193,7 +193,7 @@ fn rules_are_read_strictly() {
 
 proptest::proptest! {
     #[test]
-    fn ranges_are_refused_in_every_way_of_writing(
+    fn ranges_are_refused_in_every_spelling(
         which in 0..PRIVATE.len() + METADATA.len() + NO_SERVER.len(),
         bits: u128,
     ) {
@@ -220,7 +220,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn what_is_never_reached_is_not_opened_by_any_list(
+    fn blocked_address_is_not_opened_by_any_list(
         which in 0..METADATA.len() + NO_SERVER.len(), bits: u128, length in 0_u8..=32, v6 in 0_u8..=128,
     ) {
         let range = METADATA.iter().chain(NO_SERVER).nth(which).unwrap();
@@ -237,7 +237,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn judging_never_panics(text in ".{0,60}", bits: u128) {
+    fn address_check_never_panics(text in ".{0,60}", bits: u128) {
         let _ = EgressPolicy::default().check_url(&text);
         let _ = EgressPolicy::default().check_url(&format!("https://{text}"));
         let _ = everything().judge_address(&text, IpAddr::V6(bits.into()));

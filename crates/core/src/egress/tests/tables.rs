@@ -9,7 +9,7 @@ pub(super) enum Verdict {
     Public,
     /// Refused, unless the operator allows it.
     Private,
-    /// Refused, whatever the operator allows.
+    /// Refused, even when the operator allows it.
     Never,
     /// Refused: not a URL with a host.
     Invalid,
@@ -97,7 +97,7 @@ pub(super) const ADDRESSES: &[(&str, Verdict)] = &[
     ("64:ff9b::127.0.0.1", Private),
     ("64:ff9b::169.254.169.254", Never),
     ("64:ff9b::168.63.129.16", Never),
-    // tunnels and translators lead nobody knows where
+    // tunnels and translators have unknown targets
     ("::1.1.1.1", Private),
     ("::127.0.0.1", Private),
     ("::169.254.169.254", Never),

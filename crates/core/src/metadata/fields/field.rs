@@ -153,7 +153,7 @@ pub enum Rule {
     Duration,
 }
 
-/// One member: everything that is said about it anywhere is said here.
+/// One member: the only source of its type, rules, default and description.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "a row of a table: each is a column of its own")]
 pub struct Field {

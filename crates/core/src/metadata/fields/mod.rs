@@ -1,4 +1,4 @@
-//! The table of fields: every known member of the Advanced Configuration, and what is said about each.
+//! The table of fields: every known member of the Advanced Configuration, with its type, rules and description.
 
 pub(crate) mod display;
 pub(crate) mod field;

@@ -42,7 +42,7 @@ pub enum Origin {
     Workspace,
     /// The server.
     Server,
-    /// The gateway: never anybody's choice.
+    /// The gateway; users cannot set it.
     Gateway,
     /// Follows from other values.
     Computed,

@@ -1,4 +1,4 @@
-//! Five levels become one: the highest level that sets a member wins, and everybody can see why.
+//! Five levels become one: the highest level that sets a member wins, and the result says why.
 
 use super::check_result::check_result;
 use super::defaults::Branding;
@@ -37,7 +37,7 @@ pub fn resolve(branding: &Branding, layers: &[Layer<'_>], context: &ResolveConte
     gathering.finish(context)
 }
 
-/// Adds one, as long as there are no more than an answer may list.
+/// Adds a finding, up to the maximum of a response.
 fn push_bounded<T>(list: &mut Vec<T>, one: T) {
     if list.len() < MAX_FINDINGS {
         list.push(one);
@@ -356,7 +356,7 @@ impl Gathering {
                 self.findings.push(Finding::error(
                     format!("/{CANONICAL_WRAPPER}/{name}"),
                     "language_variant_without_base",
-                    format!("`{name}` needs `{base}` beside it, for everybody else (RFC 7591 §2.2)."),
+                    format!("`{name}` needs `{base}` beside it, for all other languages (RFC 7591 §2.2)."),
                 ));
             }
             if let Some(setting) = self.winner(&name) {

@@ -50,7 +50,7 @@ pub(crate) fn secret_unused(pointer: &str) -> Finding {
 
 /// RFC 7591 §2.1, an omitted list taking its default first.
 pub(crate) fn check_grants(object: &Map<String, Value>, pointer: &str, report: &mut Report) {
-    // Ill-typed lists have a finding of their own.
+    // Ill-typed lists have another finding.
     let list = |name: &str, default: &[&str]| -> Option<Vec<String>> {
         match object.get(name) {
             None | Some(Value::Null) => Some(default.iter().map(|&text| text.to_owned()).collect()),

@@ -2,7 +2,7 @@
 
 pub(crate) use crate::finding::{Report, echo};
 
-/// The longest label, in bytes: of members deep inside something only the innermost names are said.
+/// Maximum length of a label in bytes: of deeply nested members only the innermost names are kept.
 const MAX_LABEL: usize = 240;
 
 /// Display name of the member at `pointer`: `scope`, `contacts[1]`, `jwt_validation.jwksUri`.

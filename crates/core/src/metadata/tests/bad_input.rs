@@ -384,7 +384,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn every_case_is_found_where_it_is() {
+fn every_bad_input_has_a_finding_and_position() {
     for (text, expected) in CASES {
         let mut found: Vec<String> = found(text)
             .into_iter()
@@ -420,7 +420,7 @@ fn every_code_is_listed_with_its_severity_and_every_message_is_a_sentence() {
 }
 
 #[test]
-fn suggestions_say_what_was_meant() {
+fn suggestions_name_the_intended_member() {
     for (text, suggestion) in [
         (r#"{"oauth_client_metadata":{"client_nmae":"Acme"}}"#, Some("client_name")),
         (r#"{"oauth_client_metadata":{"clientName":"Acme"}}"#, Some("client_name")),
@@ -450,7 +450,7 @@ fn suggestions_say_what_was_meant() {
 }
 
 #[test]
-fn places_are_lines_and_characters() {
+fn positions_are_lines_and_characters() {
     let text = "{\n  \"oauth_client_metadata\": {\n    \"client_name\": \"é\", \"client_nmae\": \"x\",\n    \"scope\": 7\n  }\n}";
     let findings = verify(text, &KnownSecrets::default()).findings;
     let places: Vec<(&str, Option<u32>, Option<u32>)> =
@@ -488,7 +488,7 @@ fn sizes_are_bounded() {
 }
 
 #[test]
-fn every_example_and_default_of_the_table_is_right() {
+fn examples_and_defaults_of_the_table_are_valid() {
     for field in FIELDS.iter().filter(|field| !field.is_ignored()) {
         assert!(!field.help.is_empty() && !field.title.is_empty(), "{}", field.name);
         for json in field.default.into_iter().chain([field.example]) {

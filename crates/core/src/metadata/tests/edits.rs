@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 const TALL: &str = "{\n    \"oauth_metadata\" : {\n        \"client_name\": \"Acme\",\n        \"x_own\":   [ 1.0, 2e3 ],\n        \"contacts\": [\"a@acme.com\"]\n    },\n\t\"tools\": {}\n}\n";
 
 #[test]
-fn a_member_is_set_where_it_stands_or_behind_the_last() {
+fn member_is_set_in_place_or_appended() {
     for (text, pointer, value, expected) in [
         ("", "/a/b", json!("x"), "{\n  \"a\": {\n    \"b\": \"x\"\n  }\n}"),
         (" \n", "/a", json!(["x"]), "{\n  \"a\": [\"x\"]\n}"),
@@ -42,7 +42,7 @@ fn a_member_is_set_where_it_stands_or_behind_the_last() {
 }
 
 #[test]
-fn only_the_lines_of_the_member_change() {
+fn edit_changes_only_the_lines_of_the_member() {
     let set = set_member(TALL, "/oauth_metadata/client_name", &json!("Other \"name\"")).unwrap();
     assert_eq!(set, TALL.replace("\"Acme\"", "\"Other \\\"name\\\"\""));
     let added = set_member(TALL, "/oauth_metadata/scope", &json!("a b")).unwrap();
@@ -56,7 +56,7 @@ fn only_the_lines_of_the_member_change() {
 }
 
 #[test]
-fn a_member_is_removed_with_its_comma() {
+fn member_is_removed_with_its_comma() {
     for (text, pointer, expected) in [
         (r#"{"a": 1}"#, "/a", "{}"),
         (r#"{ "a": 1, "b": 2, "c": 3 }"#, "/b", r#"{ "a": 1, "c": 3 }"#),
@@ -72,7 +72,7 @@ fn a_member_is_removed_with_its_comma() {
 }
 
 #[test]
-fn a_name_is_mended_in_its_place() {
+fn member_name_is_fixed_in_place() {
     let text = r#"{"oauth_client_metadata":{ "clientname" : "A" }}"#;
     let mended = rename_member(text, "/oauth_client_metadata/clientname", "client_name").unwrap();
     assert_eq!(mended, text.replace("clientname", "client_name"));
@@ -81,7 +81,7 @@ fn a_name_is_mended_in_its_place() {
 }
 
 #[test]
-fn a_text_is_laid_out_without_changing_what_it_says() {
+fn layout_keeps_the_meaning_of_a_text() {
     assert_eq!(
         formatted(r#"{"a":{"b":1.0,"c":[ "x","\u00e9" ],"d":[{"e":{}}],"f":[]}}"#).as_deref(),
         Some(
@@ -95,7 +95,7 @@ fn a_text_is_laid_out_without_changing_what_it_says() {
 }
 
 #[test]
-fn wrappers_are_mended() {
+fn wrappers_are_fixed() {
     let inner = "{\n  \"oauth_client_metadata\": {\n    \"client_name\": \"A\"\n  }\n}";
     for (text, pointer) in [
         (
@@ -136,7 +136,7 @@ fn wrappers_are_mended() {
 }
 
 #[test]
-fn places_of_secrets_are_known_without_the_secrets() {
+fn secret_positions_are_known_without_values() {
     let text = r#"{"custom_headers":{"X-Key":"$sealed:0190f2a4-0000-7000-8000-000000000000"},"oauth_metadata":{"client_secret":"typed"}}"#;
     let places: Vec<(String, bool)> =
         secret_places(text).into_iter().map(|place| (place.pointer, place.is_sealed)).collect();
@@ -172,7 +172,7 @@ fn changed(document: &Map<String, Value>, path: &[&str], value: Option<&Value>) 
 
 proptest! {
     #[test]
-    fn an_edit_changes_what_it_says_and_nothing_else(
+    fn edit_changes_only_its_member(
         text in configurations(),
         name in prop_oneof![Just("client_name".to_owned()), Just("scope".to_owned()), ".{1,6}"],
         value in prop_oneof![Just(json!(["a", "b"])), ".{0,9}".prop_map(Value::from)],

@@ -46,7 +46,7 @@ fn ids(count: usize) -> Vec<SealedId> {
 
 proptest! {
     #[test]
-    fn no_text_makes_verify_panic(text in "[\\[\\]{}:,\"'a-e0-9\\\\/*+.u$#\\s-]{0,60}", noise in ".{0,60}") {
+    fn verify_never_panics(text in "[\\[\\]{}:,\"'a-e0-9\\\\/*+.u$#\\s-]{0,60}", noise in ".{0,60}") {
         for text in [text.clone(), noise.clone(), format!("{{\"oauth_client_metadata\":{text}}}"), format!("{{\"{noise}\":1}}")] {
             let verified = verify(&text, &KnownSecrets::default());
             prop_assert!(verified.has_errors() || verified.sealed_text(&ids(verified.new_secrets().len())).is_some());
@@ -56,12 +56,12 @@ proptest! {
     }
 
     #[test]
-    fn what_is_accepted_can_be_kept_resolved_and_sent_back(text in configurations()) {
+    fn accepted_configuration_can_be_stored_resolved_and_resent(text in configurations()) {
         let verified = verify(&text, &KnownSecrets::default());
         if let Some(kept) = verified.sealed_text(&ids(verified.new_secrets().len())) {
             let known = KnownSecrets::of(&kept);
             let again = verify(&kept, &known);
-            // A marker is shorter or longer than its secret, so that what stands behind it in the line moves.
+            // A marker is shorter or longer than its secret, so that the text behind it in the line moves.
             let findings = |verified: &Verified| {
                 let mut findings = verified.findings.clone();
                 findings.0.iter_mut().for_each(|finding| (finding.line, finding.column) = (None, None));
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn no_secret_is_left_in_the_text(secret in "[ -~]{0,20}", header in "[A-Za-z-]{1,10}") {
+    fn stored_text_contains_no_secret(secret in "[ -~]{0,20}", header in "[A-Za-z-]{1,10}") {
         let secret = format!("S3CRET-{secret}");
         let quoted = serde_json::to_string(&secret).unwrap();
         let text = format!(
@@ -96,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn the_highest_level_that_sets_a_member_wins(values in proptest::collection::vec(proptest::option::of("[a-z]{1,8}"), 4), turn in 0usize..4) {
+    fn highest_level_that_sets_a_member_wins(values in proptest::collection::vec(proptest::option::of("[a-z]{1,8}"), 4), turn in 0usize..4) {
         let levels = [Level::Organisation, Level::Integration, Level::Workspace, Level::Server];
         let texts: Vec<AdvancedConfiguration> = values.iter().map(|value| {
             configuration(&serde_json::json!({"software_version": value, "client_id": value}).to_string())
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn the_digest_does_not_depend_on_the_order_of_members(order in Just(vec![0usize, 1, 2, 3]).prop_shuffle()) {
+    fn digest_is_independent_of_member_order(order in Just(vec![0usize, 1, 2, 3]).prop_shuffle()) {
         let members = [r#""client_name":"A""#, r#""scope":"a b""#, r#""contacts":["a@b.example"]"#, r#""authorization_params":{"a":"b"}"#];
         let text = |order: &[usize]| format!("{{{}}}", order.iter().map(|index| members[*index]).collect::<Vec<_>>().join(","));
         let shuffled = resolved(&[(Level::Server, &configuration(&text(&order)))]);

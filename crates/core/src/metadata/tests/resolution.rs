@@ -4,7 +4,7 @@ use super::*;
 use serde_json::json;
 
 #[test]
-fn the_highest_level_wins_member_by_member() {
+fn highest_level_wins_per_member() {
     let organisation = configuration(
         r#"{"client_name":"Org","tos_uri":"https://org.example/tos","contacts":["a@org.example"]}"#,
     );
@@ -40,7 +40,7 @@ fn the_highest_level_wins_member_by_member() {
 }
 
 #[test]
-fn groups_resolve_whole() {
+fn groups_resolve_as_a_unit() {
     let integration = AdvancedConfiguration::from_stored(
         r#"{"oauth_client_metadata":{"client_id":"a","issuer":"https://i.example","token_endpoint":"https://i.example/t","authorization_endpoint":"https://i.example/a"},
             "registration":{"trusted_issuer":"https://i.example/","method":"dcr"}}"#,
@@ -62,7 +62,7 @@ fn groups_resolve_whole() {
 }
 
 #[test]
-fn gateway_keys_resolve_whole_and_lose_their_nulls() {
+fn gateway_members_resolve_as_a_unit_without_nulls() {
     let low = AdvancedConfiguration::from_stored(
         r#"{"tools":{"allowed":["a"],"blocked":["b"]},"forward_headers":["X-A"]}"#,
     )
@@ -81,7 +81,7 @@ fn gateway_keys_resolve_whole_and_lose_their_nulls() {
 }
 
 #[test]
-fn the_result_is_judged() {
+fn resolution_is_validated() {
     let variant = configuration(r#"{"tos_uri#fr":"https://acme.com/fr"}"#);
     let base = configuration(r#"{"tos_uri":"https://acme.com/"}"#);
     let codes = |layers: &[(Level, &AdvancedConfiguration)]| -> Vec<String> {
@@ -132,7 +132,7 @@ fn application_type_follows_the_callback() {
 }
 
 #[test]
-fn branding_is_judged_and_expanded_once() {
+fn branding_is_validated_and_expanded_once() {
     let branding = Branding {
         client_name: "Acme {server} {workspace} {nobody}".to_owned(),
         logo_uri: "javascript:x".to_owned(),
@@ -159,7 +159,7 @@ fn branding_is_judged_and_expanded_once() {
 }
 
 #[test]
-fn what_rules_refuse_is_never_sent() {
+fn refused_values_are_never_sent() {
     let old = configuration(r#"{"client_uri":"javascript:x","scope":["a"],"contacts":"a@b.example"}"#);
     let resolution = resolved(&[(Level::Server, &old)]);
     assert_eq!(sent(&resolution), sent(&resolved(&[])));
@@ -168,7 +168,7 @@ fn what_rules_refuse_is_never_sent() {
 }
 
 #[test]
-fn the_digest_is_of_the_content() {
+fn digest_depends_on_the_content() {
     let one = resolved(&[(Level::Server, &configuration(r#"{"client_name":"A","scope":"b"}"#))]).effective;
     let two = resolved(&[(Level::Server, &configuration(r#"{"scope":"b","client_name":"A"}"#))]).effective;
     let other = resolved(&[(Level::Server, &configuration(r#"{"scope":"c","client_name":"A"}"#))]).effective;

@@ -19,7 +19,7 @@ const INEXPRESSIBLE: &[&str] = &[
 const PARTLY: &[&str] = &["invalid_url"];
 
 #[test]
-fn the_schema_is_one_and_says_everything_people_read() {
+fn schema_is_single_and_documents_every_member() {
     let schema = json_schema();
     jsonschema::meta::validate(&schema).unwrap();
     for field in FIELDS {

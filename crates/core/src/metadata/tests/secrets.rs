@@ -15,7 +15,7 @@ const TEXT: &str = r#"{ "oauth_metadata" : {"client_id":"x","client_secret" :"S3
   "external_auth_config":{"authorization_endpoint":"https://l.example/a","token_endpoint":"https://l.example/t","client_id":"g","client_secret":"S3CRET-f"} }"#;
 
 #[test]
-fn secrets_are_cut_out_and_every_other_byte_stays() {
+fn secrets_are_extracted_and_other_bytes_unchanged() {
     let text = TEXT.replace(r"X\/Y~", "X~Y");
     let verified = verify(&text, &KnownSecrets::default());
     assert_eq!(verified.findings, Findings::default());
@@ -81,7 +81,7 @@ fn secrets_are_cut_out_and_every_other_byte_stays() {
 }
 
 #[test]
-fn markers_stay_where_they_are_known() {
+fn known_markers_are_kept() {
     let (mine, other) = (marker(id(1)), marker(id(2)));
     let known = KnownSecrets([("/headers/A".to_owned(), id(1))].into());
     for (text, expected) in [
@@ -126,7 +126,7 @@ fn markers_are_mapped_for_reverts() {
 }
 
 #[test]
-fn one_levels_secret_never_goes_to_another_levels_endpoint() {
+fn secret_of_a_level_is_not_sent_to_an_endpoint_of_another() {
     let secret = AdvancedConfiguration::from_stored(&format!(
         "{{\"oauth_client_metadata\":{{\"client_id\":\"x\",\"client_secret\":\"{}\"}},\"registration\":{{\"initial_access_token\":\"{}\"}}}}",
         marker(id(1)),

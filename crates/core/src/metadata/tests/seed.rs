@@ -54,7 +54,7 @@ fn defaults_with(changes: &Value) -> Value {
 }
 
 #[test]
-fn the_four_examples_give_no_finding_at_all_and_are_sent_as_they_are() {
+fn documented_examples_have_no_findings_and_are_sent_unchanged() {
     for example in EXAMPLES {
         let verified = verify(example, &KnownSecrets::default());
         assert_eq!(verified.findings, Findings::default(), "{example}");

@@ -190,7 +190,7 @@ impl Verified {
     }
 
     /// The text with every new secret replaced by `word`, to be shown and not to be kept. `None` if there are errors: then
-    /// it is not certain where secrets stand.
+    /// the positions of secrets are not known.
     pub fn shown_text(&self, word: &str) -> Option<String> {
         (!self.has_errors()).then(|| self.with_secrets(std::iter::repeat(word.to_owned())))
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The markers that may be sent back, by the JSON Pointer (canonical spelling) at which they may stand.
+/// The markers that may be sent back, by the JSON Pointer (canonical spelling) of their positions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownSecrets(pub BTreeMap<String, SealedId>);
 

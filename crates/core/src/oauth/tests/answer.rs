@@ -30,7 +30,7 @@ fn read(status: u16, body: &Value) -> Result<Issued, Failure> {
 }
 
 #[test]
-fn oddities_of_real_servers_are_read() {
+fn irregular_answers_of_real_servers_are_accepted() {
     // Hydra: nulls and empty strings for what is not set.
     let hydra = read(201, &json!({ "client_id": "h", "contacts": null, "client_uri": "", "redirect_uris": ["https://g/cb"], "client_secret_expires_at": 0 })).unwrap();
     assert!(!hydra.response.contains_key("contacts") && !hydra.response.contains_key("client_uri"));
@@ -58,7 +58,7 @@ fn oddities_of_real_servers_are_read() {
     assert!(canny.warnings.iter().any(|warning| warning.contains("client_secret_expires_at")));
     let glewlwyd = read(200, &json!({ "client_id": "g", "token_endpoint_auth_method": ["client_secret_basic"], "client_secret": "s" })).unwrap();
     assert_eq!(glewlwyd.token_endpoint_auth_method, "client_secret_basic");
-    // oidc-provider: everything, with members of its own; the MCP Python SDK: URLs normalised.
+    // oidc-provider: everything, with additional members; the MCP Python SDK: URLs normalised.
     let whole = read(201, &json!({ "client_id": "o", "redirect_uris": ["https://g/cb"], "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"], "require_auth_time": false, "id_token_signed_response_alg": "RS256", "client_uri": "https://portkey.example/", "token_endpoint_auth_method": "none" })).unwrap();
     assert_eq!(whole.warnings, Vec::<String>::new());
     assert_eq!(whole.response["id_token_signed_response_alg"], "RS256");
@@ -80,7 +80,7 @@ fn oddities_of_real_servers_are_read() {
 }
 
 #[test]
-fn what_matters_is_strict() {
+fn essential_members_are_strict() {
     for (status, body, code) in [
         (201, json!({}), "client_id_missing"),
         (201, json!({ "client_id": 7 }), "client_id_missing"),
@@ -161,7 +161,7 @@ const OURS: RequestPolicy = RequestPolicy {
 };
 
 #[test]
-fn the_auth_method_is_negotiated_unless_it_is_the_admins() {
+fn auth_method_is_negotiated_unless_configured() {
     let list = |methods: &[&str]| -> Vec<String> { methods.iter().map(|one| (*one).to_owned()).collect() };
     for (wanted, admins, supported, expected) in [
         ("none", false, None, Ok("none")),
@@ -179,7 +179,7 @@ fn the_auth_method_is_negotiated_unless_it_is_the_admins() {
 }
 
 #[test]
-fn scopes_are_the_admins_or_what_the_server_names() {
+fn scopes_are_configured_or_named_by_the_server() {
     let with = |scope: Option<&str>| {
         let mut request = request();
         if let Some(scope) = scope {
@@ -212,7 +212,7 @@ fn scopes_are_the_admins_or_what_the_server_names() {
 }
 
 #[test]
-fn one_adjusted_retry_and_never_against_the_admin() {
+fn request_is_adjusted_once_and_never_against_the_configuration() {
     let found = discovery(&json!({}), &["a"]);
     let prepared = build_request(&request(), &found, OURS).unwrap();
     let refusal = classify_refusal(
@@ -235,7 +235,7 @@ fn one_adjusted_retry_and_never_against_the_admin() {
 }
 
 #[test]
-fn each_cause_has_its_own_retry() {
+fn each_failure_has_its_retry_class() {
     let found = discovery(&json!({}), &["a"]);
     let mut wanted = request();
     wanted.insert("application_type".into(), json!("web"));
@@ -275,7 +275,7 @@ fn each_cause_has_its_own_retry() {
 }
 
 #[test]
-fn only_what_a_registration_may_hold_is_sent() {
+fn only_registration_members_are_sent() {
     let mut wanted = request();
     for (name, value) in [
         ("resource", json!("https://h/mcp")),
@@ -343,7 +343,7 @@ fn answers(more: &Value) -> [(&'static str, Result<Issued, Failure>); 3] {
 }
 
 #[test]
-fn answers_of_every_kind_are_cleaned_the_same_way() {
+fn all_answers_are_sanitized_alike() {
     let evil = json!(["https://evil/cb", "https://g/cb"]);
     for (more, gone, said) in [
         (json!({ "redirect_uris": evil }), "evil", "not requested"),

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 const STEPS: usize = 10_000;
 
 impl Scenario {
-    /// Nothing goes wrong any more, and people decide what waits for them.
+    /// Nothing goes wrong any more, and users decide pending approvals.
     fn calm_down(&mut self) {
         for server in &mut self.servers {
             let Server { clients, made, .. } = std::mem::take(server);
@@ -38,7 +38,7 @@ impl Scenario {
         assert_eq!(client.digest, self.desired.digest, "{self:#?}");
         assert_eq!(client.issuer, issuer(self.named), "{self:#?}");
         assert!(self.observed.ending.is_empty(), "old clients are withdrawn: {self:#?}");
-        // The books: every client there is ours, or in the ledger.
+        // Invariant: every client upstream is ours, or in the orphan ledger.
         let at_servers: usize = self.servers.iter().map(|server| server.clients.len()).sum();
         let ours = usize::from(client.method == RegistrationMethod::Dcr);
         let ledger = (self.orphans + self.not_withdrawn) as usize;
@@ -50,7 +50,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_history_keeps_the_rules_and_comes_to_rest(history in prop::collection::vec(events(), 20..80)) {
+    fn every_history_keeps_the_invariants_and_becomes_idle(history in prop::collection::vec(events(), 20..80)) {
         let mut scenario = Scenario::new();
         scenario.reconcile();
         for event in &history {
@@ -83,7 +83,7 @@ fn the_histories_are_long_enough() {
         lost += scenario.orphans;
         moved += scenario.not_withdrawn;
     }
-    #[expect(clippy::print_stdout, reason = "figures for whoever runs it with --no-capture")]
+    #[expect(clippy::print_stdout, reason = "figures, shown with --no-capture")]
     let () = println!(
         "{steps} steps, {registered} clients registered, {lost} answers lost, {moved} not withdrawn"
     );

@@ -307,9 +307,9 @@ impl Scenario {
                     let changed = *inputs != self.desired.inputs();
                     assert!(once || changed || asked, "sent again in silence: {self:#?}");
                 }
-                // Rule 6: where whoever saved wanted to be asked, a client that serves is not replaced unasked.
+                // Rule 6: where the save required approval, a client that serves is not replaced without it.
                 let inputs = Some(self.desired.inputs());
-                // Somebody may have skipped since what was held; then the client is kept like any other.
+                // A user may have skipped the held replacement since; then the client is kept like any other.
                 let held = self.observed.held == inputs && self.observed.skipped != inputs;
                 let serves = client.is_some_and(|client| {
                     client.usable(self.now)

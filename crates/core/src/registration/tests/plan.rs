@@ -114,7 +114,7 @@ fn rest() -> Step {
 }
 
 #[test]
-fn from_nothing_to_a_client() {
+fn new_registration_gets_a_client() {
     assert_eq!(plan(&plain(), &nothing(), now()), Step::Discover);
     assert_eq!(plan(&plain(), &found(nothing()), now()), Step::Register);
     let old = Observed { discovery: Some((discovery(true), now() - Duration::hours(2))), ..nothing() };
@@ -181,7 +181,7 @@ fn methods_are_tried_in_their_order() {
 }
 
 #[test]
-fn a_client_that_is_as_wanted_rests() {
+fn client_with_desired_metadata_is_idle() {
     assert_eq!(plan(&plain(), &registered("d1"), now()), rest());
     let better = desired(|desired| desired.publishes_documents = true);
     let mut offered = found(registered("d1"));
@@ -203,7 +203,7 @@ fn a_client_that_is_as_wanted_rests() {
 }
 
 #[test]
-fn a_change_costs_as_little_as_possible() {
+fn change_takes_the_cheapest_step() {
     let ask = desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Ask));
     let automatic =
         desired(|desired| desired.effective.registration.replace = Some(ReplacePolicy::Automatic));
@@ -248,11 +248,11 @@ fn a_change_costs_as_little_as_possible() {
     let unused = changed(|client| client.fetched = false);
     assert_eq!(plan(&plain(), &unused, now()), Step::Register, "nobody is asked for a client nobody used");
     let held = Observed { held: Some(plain().inputs()), ..unused.clone() };
-    assert_eq!(code(plan(&plain(), &held, now())), "metadata_changed", "whoever saved wants to be asked");
+    assert_eq!(code(plan(&plain(), &held, now())), "metadata_changed", "the save required approval");
     let approved = Observed { request: Some(Request::Reregister), ..held };
     assert_eq!(plan(&plain(), &approved, now()), Step::Register, "held and approved");
     let lapsed = Observed { held: Some("what was wanted before".into()), ..unused };
-    assert_eq!(plan(&plain(), &lapsed, now()), Step::Register, "the next change is decided anew");
+    assert_eq!(plan(&plain(), &lapsed, now()), Step::Register, "the next change is decided again");
     let adopted =
         found(Observed { client: Some(client(RegistrationMethod::PreRegistered, "old")), ..nothing() });
     assert_eq!(plan(&desired(with_credentials), &adopted, now()), Step::Adopt, "an entered client follows");
@@ -281,7 +281,7 @@ fn a_client_is_used_with_its_own_issuer_only() {
     let mut legacy = found(registered("d1"));
     legacy.discovery.as_mut().unwrap().0.issuer_match = IssuerMatch::Legacy;
     assert_eq!(plan(&plain(), &legacy, now()), Step::Register, "a made-up issuer is no real one");
-    // One that a person entered is taken along on their word only.
+    // A pre-registered client is moved to another issuer only when the user says so.
     let mut entered =
         elsewhere(Observed { client: Some(client(RegistrationMethod::PreRegistered, "d1")), ..nothing() });
     assert_eq!(code(plan(&desired(with_credentials), &entered, now())), "issuer_changed");
@@ -311,7 +311,7 @@ fn a_client_is_used_with_its_own_issuer_only() {
 }
 
 #[test]
-fn an_address_of_the_same_authorization_server_costs_nothing() {
+fn new_url_of_the_same_authorization_server_keeps_the_client() {
     let moved = desired(|desired| desired.mcp_url = "https://h/other".into());
     let observed = found(registered("d1"));
     assert_eq!(plan(&moved, &observed, now()), Step::Discover);
@@ -348,7 +348,7 @@ fn secrets_are_renewed_in_time() {
 }
 
 #[test]
-fn doubts_are_cleared_before_anything_else() {
+fn verification_comes_before_other_steps() {
     let doubted =
         |verification| known(|client| (client.verification, client.manageable) = (Some(verification), true));
     assert_eq!(plan(&plain(), &doubted(Verification::UpdateLost), now()), Step::Verify);
@@ -370,7 +370,7 @@ fn doubts_are_cleared_before_anything_else() {
 }
 
 #[test]
-fn clients_that_nobody_uses_are_looked_after() {
+fn unused_clients_are_verified() {
     let old = |manageable, fetched| {
         known(|client| {
             client.created_at = now() - Duration::days(31);
@@ -383,7 +383,7 @@ fn clients_that_nobody_uses_are_looked_after() {
 }
 
 #[test]
-fn politeness_and_failures_hold_until_a_person_insists() {
+fn backoff_and_failures_hold_until_a_user_retries() {
     let soon = now() + Duration::minutes(1);
     let polite = found(Observed { not_before: Some(soon), ..nothing() });
     assert_eq!(plan(&plain(), &polite, now()), Step::Wait(soon));
@@ -399,7 +399,7 @@ fn politeness_and_failures_hold_until_a_person_insists() {
 }
 
 #[test]
-fn what_is_not_wanted_is_withdrawn() {
+fn undesired_client_is_withdrawn() {
     let draining =
         |days: i64| EndingClient { id: id(2), ended_at: now() - Duration::days(days), not_before: None };
     let gone = desired(|desired| desired.presence = DesiredPresence::Absent);

@@ -18,7 +18,7 @@ use registry_core::finding::{Finding, Findings};
 use registry_core::id::{DraftId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, Resolution, map_markers};
 use registry_core::permission::Permission;
-use registry_core::preflight::{Approach, Entered, Examination, Openness};
+use registry_core::preflight::{Approach, Availability, Entered, Examination};
 use registry_core::registration::Transport;
 use registry_core::slug::Slug;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
@@ -318,7 +318,7 @@ fn validate_approach(row: &draft::Model, chosen: Approach, entered: &Entered) ->
     let refuse = |pointer: &'static str, code: &'static str, message: &str| {
         Err(Error::invalid(Finding::error(pointer, code, message.to_owned())))
     };
-    if let Some(Openness::Closed(why)) = examination.as_ref().map(|one| one.openness(chosen)) {
+    if let Some(Availability::Closed(why)) = examination.as_ref().map(|one| one.availability(chosen)) {
         return refuse("/approach", "not_offered", why);
     }
     match chosen {

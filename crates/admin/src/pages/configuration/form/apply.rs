@@ -1,4 +1,4 @@
-//! From what was posted of the form to the text: only what was changed changes.
+//! Applies the posted form to the text: only changed members change.
 
 use super::super::examples::wrapper;
 use super::control::{Control, fields};
@@ -7,16 +7,16 @@ use registry_core::metadata::{read_members, remove_member, set_member};
 use registry_core::patch::Patch;
 use serde_json::Value;
 
-/// The controls of the form as they were posted: pairs of name and value, `field.<member>` and `was.<member>`.
+/// The posted controls of the form: pairs of name and value, `field.<member>` and `was.<member>`.
 pub(in super::super) struct PostedControls<'a>(pub(in super::super) &'a [(String, String)]);
 
 impl PostedControls<'_> {
-    /// The values that the control for `member` posted; none if the page had no such control.
+    /// The posted values of the control for `member`; empty if the page had no such control.
     fn field(&self, member: &str) -> impl Iterator<Item = &str> {
         self.values("field.", member)
     }
 
-    /// The value that the form showed for `member`, whose control posts nothing when nothing is chosen.
+    /// The value that the form showed for `member`, for controls that post nothing when nothing is chosen.
     fn was(&self, member: &str) -> Option<&str> {
         self.values("was.", member).next()
     }
@@ -27,8 +27,8 @@ impl PostedControls<'_> {
     }
 }
 
-/// `text` with what the form's controls say. A control left as it was changes no byte, one left empty sets nothing,
-/// and what is inherited is never written down.
+/// `text` with the changes of the form. An unchanged control changes no byte, an empty one removes the member, and
+/// inherited values are never written.
 pub(in super::super) fn apply(text: &str, controls: &PostedControls) -> String {
     let Some(document) = read_members(text) else {
         return text.to_owned();
@@ -50,7 +50,7 @@ pub(in super::super) fn apply(text: &str, controls: &PostedControls) -> String {
     text
 }
 
-/// The change of the member: kept where the control was left as it was shown.
+/// The change of one member: none when the control was left as shown.
 fn posted(control: Control, member: &str, old: Option<&Value>, controls: &PostedControls) -> Patch<Value> {
     if control == Control::Checks {
         let chosen = controls.field(member).collect::<Vec<_>>().join(" ");
@@ -62,7 +62,7 @@ fn posted(control: Control, member: &str, old: Option<&Value>, controls: &Posted
     let Some(typed) = controls.field(member).next() else { return Patch::Keep };
     let new = control.read(typed);
     let shown = match old.map(|value| control.show(value)) {
-        // A value that fits no text field shows as an empty one; a choice nobody made is not posted at all.
+        // A value that does not fit into a text field is shown as empty; an empty selection is not posted.
         Some(None) if control == Control::Radio => return new.into(),
         Some(shown) => shown.unwrap_or_default(),
         None => String::new(),
@@ -99,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changed_changes_no_byte() {
+    fn unchanged_form_changes_no_byte() {
         assert_eq!(posted(&[]), TEXT);
         assert_eq!(apply(TEXT, &PostedControls(&[])), TEXT, "a page without the form's controls");
         assert_eq!(apply("{", &PostedControls(&[])), "{");
     }
 
     #[test]
-    fn only_what_was_changed_changes() {
+    fn only_changed_members_change() {
         assert_eq!(posted(&[("field.client_name", "C")]), TEXT.replace("\"A\"", "\"C\""));
         assert_eq!(posted(&[("field.scope", "a b")]), TEXT.replace("[\"a\"]", "\"a b\""));
         assert_eq!(posted(&[("field.client_name", "")]), TEXT.replace("\"client_name\": \"A\",   ", ""));

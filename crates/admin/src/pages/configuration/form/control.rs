@@ -1,9 +1,9 @@
-//! The controls of the form: which one a member has, and how its value stands in it.
+//! The controls of the form: the control of each member, and how its value is shown in it.
 
 use registry_core::metadata::{FIELDS, Field, Kind, Rule, Section};
 use serde_json::Value;
 
-/// The members the form shows, in its order.
+/// The members of the form, in display order.
 const SHOWN: [&str; 12] = [
     "client_name",
     "client_uri",
@@ -19,7 +19,7 @@ const SHOWN: [&str; 12] = [
     "token_endpoint_auth_method",
 ];
 
-/// What a form offers of the grant types; others are written as JSON, and offered where they are set.
+/// The grant types that the form offers; others are edited as JSON, and offered where they are set.
 const GRANT_TYPES: &[&str] = &["authorization_code", "refresh_token", "client_credentials"];
 
 /// Their rows in the table of fields.
@@ -31,18 +31,18 @@ fn find(name: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.section == Section::ClientMetadata && field.name == name)
 }
 
-/// How a member is entered.
+/// The kind of control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Control {
-    /// A text.
+    /// A text field.
     Line,
-    /// An address.
+    /// A URL field.
     Address,
-    /// Texts, one a line.
+    /// A text area with one value per line.
     Lines,
-    /// Any of several.
+    /// Checkboxes.
     Checks,
-    /// One of several.
+    /// A select list.
     Radio,
 }
 
@@ -57,7 +57,7 @@ impl Control {
         }
     }
 
-    /// `value` as it stands in the control; `None` if it does not fit into it.
+    /// `value` as text of the control; `None` if it does not fit into it.
     pub(super) fn show(self, value: &Value) -> Option<String> {
         let list = |separator: &str| {
             let items: Option<Vec<&str>> = value.as_array()?.iter().map(Value::as_str).collect();
@@ -73,7 +73,7 @@ impl Control {
         }
     }
 
-    /// What was typed as a value; `None` sets nothing.
+    /// The typed text as a value; `None` sets nothing.
     pub(super) fn read(self, typed: &str) -> Option<Value> {
         match self {
             Self::Lines => {
@@ -88,7 +88,7 @@ impl Control {
     }
 }
 
-/// The values a form offers for a member.
+/// The values that the form offers for a member.
 pub(super) fn offered(field: &Field) -> &'static [&'static str] {
     match field.rule {
         Rule::OneOf(values, _) => values,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_comes_back_as_it_was() {
+    fn fitting_value_survives_the_control() {
         for (control, value) in [
             (Control::Line, json!(" A ")),
             (Control::Lines, json!(["a@b.example", "The team"])),

@@ -15,35 +15,35 @@ use registry_core::metadata::{
 };
 use serde_json::{Map, Value};
 
-/// All of it.
+/// The form.
 #[derive(Debug)]
 pub(super) struct Form {
     pub(super) fields: Vec<Entry>,
-    /// Members that are only edited as JSON, by their names for people.
+    /// Display names of members that are only edited as JSON.
     pub(super) others: Vec<String>,
     /// The gateway's callbacks.
     pub(super) callbacks: Vec<String>,
 }
 
-/// One member.
+/// One member of the form.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) field: &'static Field,
     pub(super) control: Control,
-    /// What stands in the control.
+    /// The text in the control.
     pub(super) value: String,
     pub(super) options: Vec<Choice>,
-    /// Its pointer in the text.
+    /// JSON Pointer of the member in the text.
     pub(super) pointer: String,
     /// Whether this level sets it.
     pub(super) is_set: bool,
     /// The value as JSON, where it does not fit into the control.
     pub(super) unfit: Option<String>,
-    /// What holds where this level does not set it: the value for people, and its level.
+    /// The value in effect when this level does not set it, for display, and its level.
     pub(super) inherited: Option<(String, &'static str)>,
-    /// The level its value comes from now.
+    /// The level that its value comes from now.
     pub(super) origin: &'static str,
-    /// What it is for and what it must be, and what the authorization server offers.
+    /// Purpose, format, and what the authorization server supports.
     pub(super) hints: Vec<String>,
     pub(super) findings: Vec<Finding>,
 }
@@ -54,11 +54,11 @@ pub(super) struct Choice {
     pub(super) value: String,
     pub(super) label: String,
     pub(super) is_chosen: bool,
-    /// Why it will probably not do.
+    /// Why this value will probably be refused.
     pub(super) mark: Option<String>,
 }
 
-/// What a form is made from.
+/// The inputs of the form.
 pub(super) struct Source<'a> {
     pub(super) text: &'a str,
     pub(super) level: Level,
@@ -68,7 +68,7 @@ pub(super) struct Source<'a> {
 }
 
 impl Form {
-    /// `None` if the text cannot be shown as a form: it is no JSON object, or its client metadata are none.
+    /// `None` if the text cannot be shown as a form: it is no JSON object, or its client metadata is none.
     pub(super) fn of(source: &Source<'_>) -> Option<Self> {
         let document = read_members(source.text)?;
         let wrapper = wrapper(&document);
@@ -113,7 +113,7 @@ fn entry(field: &'static Field, wrapper: &str, metadata: &Map<String, Value>, so
     }
 }
 
-/// Whether a finding is about the client metadata member `name`, or a part of it.
+/// Whether a finding is about the client metadata member `name` or a part of it.
 pub(super) fn is_about(finding: &Finding, name: &str) -> bool {
     [CANONICAL_WRAPPER, ALIAS_WRAPPER].iter().any(|wrapper| {
         let member = pointer_push(&pointer_push("", wrapper), name);
@@ -121,7 +121,7 @@ pub(super) fn is_about(finding: &Finding, name: &str) -> bool {
     })
 }
 
-/// What holds for `member` where `level` does not set it, and where that comes from.
+/// The value of `member` when `level` does not set it, and the level it comes from.
 fn inherited<'a>(resolution: &'a Resolution, member: &str, level: Level) -> Option<(&'a Value, Origin)> {
     let is_below = |other: Origin| {
         [Level::Default, Level::Organisation, Level::Integration, Level::Workspace, Level::Server]
@@ -151,7 +151,7 @@ fn options(
         return Vec::new();
     }
     let below = inherited.map(|(value, _)| *value);
-    // Lists show what is inherited, and set something only when that is changed; of one value nothing need be chosen.
+    // Lists show the inherited value, and set something only when it is changed; a single value need not be chosen.
     let present = if control == Control::Checks { own.or(below) } else { own };
     let chosen: Vec<&str> = match present {
         Some(Value::String(text)) => vec![text],
@@ -186,7 +186,7 @@ fn options(
     nothing.into_iter().chain(each).collect()
 }
 
-/// What the member is for and what it must be. What stands between backticks is code.
+/// Purpose and format of the member; text between backticks is code.
 fn hints(field: &Field, advertised: Option<&Advertised>) -> Vec<String> {
     let rule = match field.rule {
         Rule::Link | Rule::Logo => "An `https` address.",
@@ -211,18 +211,18 @@ fn hints(field: &Field, advertised: Option<&Advertised>) -> Vec<String> {
 }
 
 impl Entry {
-    /// What a list shows as chosen, in the order of its options.
+    /// The selected options, in display order.
     pub(super) fn was(&self) -> String {
         let chosen = self.options.iter().filter(|option| option.is_chosen);
         chosen.map(|option| option.value.as_str()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether something about it prevents saving.
+    /// Whether a finding about it prevents saving.
     pub(super) fn is_wrong(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 
-    /// What an empty field shows: the inherited value, or that nothing is sent.
+    /// The placeholder of an empty field: the inherited value, or that nothing is sent.
     pub(super) fn placeholder(&self) -> &str {
         self.inherited.as_ref().map_or("Not sent", |(value, _)| value)
     }

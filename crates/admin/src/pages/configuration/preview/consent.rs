@@ -1,5 +1,5 @@
-//! The consent preview: a drawing of what authorization servers typically show people, with the values that would be
-//! sent, each marked with the level it comes from.
+//! The consent preview: a drawing of what authorization servers typically show users, with the values that would be
+//! sent, each marked with its level.
 
 use registry::{Actor, Logo, LogoState, Preview, Registry, Result};
 use registry_core::logo::logo_uris;
@@ -7,46 +7,46 @@ use registry_core::metadata::{Origin, Resolution};
 use serde_json::Value;
 use url::Url;
 
-/// The levels, low to high, as the legend lists them.
+/// The levels of the legend, lowest first.
 const LEVELS: [Origin; 5] =
     [Origin::Default, Origin::Organisation, Origin::Integration, Origin::Workspace, Origin::Server];
 
 /// The card.
 #[derive(Debug)]
 pub(crate) struct Consent {
-    /// Name of what people sign in to.
+    /// Name of the service that users sign in to.
     pub(crate) service: String,
-    /// Host of what they sign in to.
+    /// Host of the service that users sign in to.
     pub(crate) host: String,
-    /// For whom it is drawn: `workspace/server`; `None`: an example, no server uses it yet.
+    /// `workspace/server` of the preview; `None`: an example, because no server uses it yet.
     pub(crate) shown_for: Option<String>,
     /// `client_name`.
     pub(crate) name: Option<Part>,
     /// Host of `client_uri`.
     pub(crate) home: Option<Part>,
-    /// Each scope.
+    /// The scopes.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) terms: Option<Part>,
     pub(crate) privacy: Option<Part>,
-    /// The address people may write to: the first of `contacts`.
+    /// The contact address: the first of `contacts`.
     pub(crate) contact: Option<Part>,
-    /// The logo people see, and its level.
+    /// The logo that users see, and its level.
     pub(crate) picture: Option<(String, &'static str)>,
-    /// What is known of each logo, the one without a language first.
+    /// The state of each logo, the one without a language first.
     pub(crate) logos: Vec<LogoNote>,
-    /// The levels that something comes from.
+    /// The levels in the legend.
     pub(crate) levels: Vec<&'static str>,
-    /// What people will miss, a sentence each.
+    /// What users will miss, one sentence each.
     pub(crate) missing: Vec<&'static str>,
-    /// Whether a client registered by hand is used, whose consent page is its owner's.
+    /// Whether a pre-registered client is used, whose consent screen its owner controls.
     pub(crate) by_hand: bool,
 }
 
-/// A value people see.
+/// A value that users see.
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) text: String,
-    /// The level it comes from, as the class of its mark.
+    /// The CSS class of its level.
     pub(crate) level: &'static str,
 }
 
@@ -54,19 +54,19 @@ pub(crate) struct Part {
 #[derive(Debug)]
 pub(crate) struct Scope {
     pub(crate) name: String,
-    /// What authorization servers usually call it, where that is known.
+    /// Its usual display name, if known.
     pub(crate) words: &'static str,
     pub(crate) level: &'static str,
 }
 
-/// What is known of a logo.
+/// The state of a logo.
 #[derive(Debug)]
 pub(crate) struct LogoNote {
-    /// Class and icon of the note.
+    /// CSS class and icon of the note.
     pub(crate) look: (&'static str, &'static str),
-    /// A few words in bold.
+    /// The bold part of the note.
     pub(crate) title: &'static str,
-    /// A sentence.
+    /// The text of the note.
     pub(crate) text: String,
     /// Whether it may be fetched.
     pub(crate) fetchable: bool,
@@ -74,18 +74,19 @@ pub(crate) struct LogoNote {
     pub(crate) fetched_at: Option<registry_core::clock::Timestamp>,
 }
 
-/// What people sign in to.
+/// The service that users sign in to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Service<'a> {
     /// Its name.
     pub(crate) name: &'a str,
-    /// Its address, where there is one.
+    /// Its URL, if there is one.
     pub(crate) url: Option<&'a str>,
 }
 
 impl Consent {
-    /// What `preview` would look like to people who sign in to `service`. With `fetch` its logos are fetched first, which
-    /// takes as long as requests to foreign servers take; without it nobody is asked. `example`: no server uses it yet.
+    /// The consent screen of `preview` for users who sign in to `service`. With `fetch` its logos are fetched
+    /// first, which takes as long as the third-party servers take; without it no request is sent. `example`: no
+    /// server uses it yet.
     pub(crate) async fn of(
         registry: &Registry,
         actor: &Actor,
@@ -99,7 +100,7 @@ impl Consent {
         for url in logo_uris(&preview.resolution.effective.client_metadata).into_iter().take(3) {
             if fetch {
                 match registry.logos().fetch(actor, &url).await {
-                    // What was typed must not be lost to that.
+                    // A failed fetch must not lose the typed text.
                     Err(error @ registry::Error::TooSoon { .. }) => too_soon = error.retry_after(),
                     fetched => drop(fetched?),
                 }
@@ -163,7 +164,7 @@ impl Consent {
         consent
     }
 
-    /// Whether something drawn comes from `level`.
+    /// Whether a drawn value comes from `level`.
     fn uses(&self, level: &str) -> bool {
         let parts = [&self.name, &self.home, &self.terms, &self.privacy, &self.contact];
         parts.into_iter().flatten().any(|part| part.level == level)
@@ -186,7 +187,7 @@ impl Consent {
         .collect()
     }
 
-    /// The first letter of the client's name, which most servers show in place of a logo.
+    /// The first letter of the client's name, which most servers show instead of a missing logo.
     pub(crate) fn letter(&self) -> String {
         let first = self.name.as_ref().and_then(|name| name.text.chars().find(|one| one.is_alphanumeric()));
         first.map_or_else(|| "?".to_owned(), |first| first.to_uppercase().collect())
@@ -245,7 +246,7 @@ fn host(url: &str) -> Option<String> {
     Url::parse(url).ok()?.host_str().map(str::to_owned)
 }
 
-/// What authorization servers usually say for the scopes of OpenID Connect Core §5.4 and §11.
+/// The usual display names of the scopes of OpenID Connect Core §5.4 and §11.
 fn scope_words(scope: &str) -> &'static str {
     match scope {
         "openid" => "know who you are",
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_has_its_level_and_the_legend_names_those_used() {
+    fn consent_parts_have_levels_and_a_legend() {
         let consent = drawn(
             r#"{"oauth_client_metadata": {"client_name": "Acme", "client_uri": "https://acme.com/about", "tos_uri": "https://acme.com/t"}}"#,
             r#"{"oauth_client_metadata": {"scope": "openid mcp:read"}}"#,
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logo_is_shown_only_from_our_own_origin_and_said_in_facts() {
+    fn logo_is_shown_only_from_the_own_origin() {
         let configuration = r#"{"oauth_client_metadata": {"logo_uri": "https://acme.com/l.png"}}"#;
         let picture = |labelled: Option<&str>| {
             logo(LogoState::Picture {

@@ -1,40 +1,40 @@
-//! Two texts beside each other: which lines went, which came, and which words of them.
+//! The difference between two texts: removed and added lines, and the changed words in them.
 
 use registry_core::metadata::parse_marker;
 use similar::{ChangeTag, DiffTag, TextDiff};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Unchanged lines around a change.
+/// Unchanged lines shown around a change.
 const CONTEXT_LINES: usize = 3;
-/// Pairs of lines of one difference that are compared to find versions of each other; then no more are.
+/// Maximum number of line pairs that are compared to find versions of the same line.
 const MAX_COMPARED_PAIRS: usize = 250_000;
-/// How long is looked for the smallest difference; afterwards a larger one will do.
+/// Time limit for the smallest difference; afterwards a larger one is accepted.
 const DIFF_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What became of a line.
+/// How a line changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It is in both.
+pub(crate) enum LineChange {
+    /// In both texts.
     Kept,
     /// Only in the old text.
     Removed,
-    /// Only in the new one.
+    /// Only in the new text.
     Added,
-    /// No line: so many unchanged ones are left out.
+    /// No line: this many unchanged lines are left out.
     Skipped(usize),
 }
 
-/// A line in pieces, and whether each is what changed.
+/// A line in pieces, each with whether it changed.
 type Pieces = Vec<(bool, String)>;
 
 /// One row of the table.
 #[derive(Debug)]
 pub(crate) struct Line {
-    pub(crate) fate: Fate,
-    /// Its number in the old text, from 1.
+    pub(crate) change: LineChange,
+    /// Line number in the old text, from 1.
     pub(crate) old: Option<usize>,
-    /// Its number in the new text, from 1.
+    /// Line number in the new text, from 1.
     pub(crate) new: Option<usize>,
     pub(crate) pieces: Pieces,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Diff {
 }
 
 impl Diff {
-    /// From `old` to `new`; markers of secrets are shown as words.
+    /// The difference from `old` to `new`; markers of secrets are shown as words.
     pub(crate) fn of(old: &str, new: &str) -> Self {
         let (old, new) = (readable(old), readable(new));
         let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
@@ -63,7 +63,7 @@ impl Diff {
                 if op.tag() == DiffTag::Equal {
                     let both = op.old_range().zip(op.new_range());
                     lines.extend(both.map(|(a, b)| Line {
-                        fate: Fate::Kept,
+                        change: LineChange::Kept,
                         old: Some(a + 1),
                         new: Some(b + 1),
                         pieces: vec![(false, old[a].to_owned())],
@@ -80,7 +80,7 @@ impl Diff {
         Self { lines }
     }
 
-    /// The same without numbers: of lines that are no text's.
+    /// The same without line numbers, for lines that are not those of a text.
     pub(crate) fn without_numbers(mut self) -> Self {
         for line in &mut self.lines {
             (line.old, line.new) = (None, None);
@@ -94,7 +94,7 @@ impl Diff {
     }
 }
 
-/// Lines that went and lines that came: those that are versions of each other stand together, changed words marked.
+/// Removed and added lines: versions of the same line are paired, with changed words marked.
 fn replace(
     lines: &mut Vec<Line>,
     (old, went): (&[&str], Range<usize>),
@@ -103,8 +103,9 @@ fn replace(
     deadline: Instant,
 ) {
     let removed =
-        |index: usize, pieces| Line { fate: Fate::Removed, old: Some(index + 1), new: None, pieces };
-    let added = |index: usize, pieces| Line { fate: Fate::Added, old: None, new: Some(index + 1), pieces };
+        |index: usize, pieces| Line { change: LineChange::Removed, old: Some(index + 1), new: None, pieces };
+    let added =
+        |index: usize, pieces| Line { change: LineChange::Added, old: None, new: Some(index + 1), pieces };
     let whole = |line: &str| vec![(true, line.to_owned())];
     let (mut a, mut b) = (went.start, came.start);
     for (x, y) in
@@ -121,7 +122,7 @@ fn replace(
     }
 }
 
-/// Which of some lines are versions of each other, in order: those that set the same member, as many as possible.
+/// Pairs of lines that are versions of each other, in order: lines that set the same member, as many as possible.
 fn pairs(old: &[&str], new: &[&str], left: &mut usize) -> Vec<(usize, usize)> {
     let Some(rest) = old.len().checked_mul(new.len()).and_then(|pairs| left.checked_sub(pairs)) else {
         return Vec::new();
@@ -129,7 +130,7 @@ fn pairs(old: &[&str], new: &[&str], left: &mut usize) -> Vec<(usize, usize)> {
     *left = rest;
     let (old, new): (Vec<_>, Vec<_>) =
         (old.iter().map(|line| member(line)).collect(), new.iter().map(|line| member(line)).collect());
-    // The longest common subsequence of the members' names.
+    // The longest common subsequence of the member names.
     let width = new.len() + 1;
     let mut best = vec![0_u32; (old.len() + 1) * width];
     for a in (0..old.len()).rev() {
@@ -154,18 +155,18 @@ fn pairs(old: &[&str], new: &[&str], left: &mut usize) -> Vec<(usize, usize)> {
     found
 }
 
-/// What a line sets: `"name": …` of a text or `name: …` of what is sent; `Err` of a line without a name, with whether it is
-/// an item of a list.
+/// The member that a line sets: `"name": …` of a text or `name: …` of what is sent; `Err` for a line without a
+/// name, with whether it is an item of a list.
 fn member(line: &str) -> Result<&str, bool> {
     line.split_once(':').map(|(name, _)| name.trim()).ok_or_else(|| line.trim_start().starts_with('"'))
 }
 
-/// Whether two lines set the same member, or are items of a list, of which only one stands there.
+/// Whether two lines set the same member, or are the only items of a list.
 fn is_same(one: Result<&str, bool>, other: Result<&str, bool>) -> bool {
     one == other && one != Err(false)
 }
 
-/// The pieces of two lines, what only one of them has marked.
+/// The pieces of two lines, with the differences marked.
 fn words(old: &str, new: &str, deadline: Instant) -> (Pieces, Pieces) {
     let diff = TextDiff::configure().deadline(deadline).diff_unicode_words(old, new);
     let (mut before, mut after) = (Vec::new(), Vec::new());
@@ -192,11 +193,11 @@ fn push(pieces: &mut Pieces, marked: bool, piece: &str) {
 
 fn skip(lines: &mut Vec<Line>, count: usize) {
     if count > 0 {
-        lines.push(Line { fate: Fate::Skipped(count), old: None, new: None, pieces: Vec::new() });
+        lines.push(Line { change: LineChange::Skipped(count), old: None, new: None, pieces: Vec::new() });
     }
 }
 
-/// `text` with each marker of a secret as words short enough to read, and different for different secrets.
+/// `text` with each marker of a secret as a short word, different for different secrets.
 fn readable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -227,31 +228,31 @@ mod tests {
     }
 
     #[test]
-    fn lines_have_numbers_and_changed_words_are_marked() {
+    fn diff_lines_have_numbers_and_marked_words() {
         let old = "{\n  \"client_name\": \"Acme MCP Gateway\",\n  \"scope\": \"a\"\n}";
         let new = "{\n  \"client_name\": \"Acme Corp MCP Gateway\",\n  \"tos_uri\": \"https://a\",\n  \"scope\": \"a\"\n}";
         let diff = Diff::of(old, new);
-        let removed = diff.lines.iter().find(|line| line.fate == Fate::Removed).unwrap();
+        let removed = diff.lines.iter().find(|line| line.change == LineChange::Removed).unwrap();
         assert_eq!((removed.old, removed.new), (Some(2), None));
-        let added: Vec<_> = diff.lines.iter().filter(|line| line.fate == Fate::Added).collect();
+        let added: Vec<_> = diff.lines.iter().filter(|line| line.change == LineChange::Added).collect();
         assert_eq!((added[0].new, added[1].new), (Some(2), Some(3)));
         assert!(marked(added[0]).concat().contains("Corp"), "{added:?}");
         assert!(!marked(added[0]).concat().contains("Gateway"), "{added:?}");
         let kept = diff.lines.last().unwrap();
-        assert_eq!((kept.fate, kept.old, kept.new), (Fate::Kept, Some(4), Some(5)));
+        assert_eq!((kept.change, kept.old, kept.new), (LineChange::Kept, Some(4), Some(5)));
         assert!(Diff::of(old, old).is_empty());
         assert!(Diff::of("{}", "{}\n").is_empty(), "a line end is no difference");
     }
 
     #[test]
-    fn versions_of_a_line_stand_together() {
+    fn versions_of_a_line_are_paired() {
         let old = "scope: a\ncontacts: it@a\nlogo_uri: x";
         let new = "scope: a b\ntos_uri: t\ncontacts: ops@a";
         let shown: Vec<String> = Diff::of(old, new)
             .lines
             .iter()
             .map(|line| {
-                let sign = if line.fate == Fate::Added { '+' } else { '-' };
+                let sign = if line.change == LineChange::Added { '+' } else { '-' };
                 format!("{sign}{}", line.pieces.iter().map(|(_, piece)| piece.as_str()).collect::<String>())
             })
             .collect();
@@ -267,17 +268,17 @@ mod tests {
     }
 
     #[test]
-    fn unchanged_lines_far_away_are_counted() {
+    fn distant_unchanged_lines_are_skipped_and_counted() {
         let lines: Vec<String> = (1..=30).map(|number| format!("line {number}")).collect();
         let old = lines.join("\n");
         let diff = Diff::of(&old, &old.replace("line 15", "line X"));
-        assert_eq!(diff.lines.first().unwrap().fate, Fate::Skipped(11));
-        assert_eq!(diff.lines.last().unwrap().fate, Fate::Skipped(12));
+        assert_eq!(diff.lines.first().unwrap().change, LineChange::Skipped(11));
+        assert_eq!(diff.lines.last().unwrap().change, LineChange::Skipped(12));
         assert_eq!(diff.lines.len(), 1 + 3 + 2 + 3 + 1);
     }
 
     #[test]
-    fn markers_are_words_that_differ_where_secrets_do() {
+    fn secret_markers_are_distinct_words() {
         let text =
             |end: &str| format!("{{\"client_secret\":\"$sealed:0190f2a4-0000-7000-8000-00000000{end}\"}}");
         assert_eq!(readable(&text("abcd")), "{\"client_secret\":\"sealed secret …abcd\"}");

@@ -1,4 +1,4 @@
-//! "What will be sent": each member, where its value comes from, what it replaces, and what is ignored.
+//! "What will be sent": each member, the level of its value, what it overrides, and what is ignored.
 
 use crate::view;
 use registry::Preview;
@@ -10,17 +10,17 @@ use serde_json::{Map, Value};
 pub(crate) struct Row {
     /// The member.
     pub(crate) member: String,
-    /// Its value for people; `None`: it is not sent.
+    /// Its value for display; `None`: it is not sent.
     pub(crate) value: Option<String>,
-    /// The word of the level, or `gateway`, `computed`, `ignored`.
+    /// The level, or `gateway`, `computed`, `ignored`.
     pub(crate) origin: &'static str,
-    /// Level and value of what it replaces, the nearest level first.
+    /// Level and value of what it overrides, the nearest level first.
     pub(crate) replaced: Vec<(&'static str, String)>,
-    /// A sentence.
+    /// An explanation.
     pub(crate) why: String,
     /// Whether it has no effect.
     pub(crate) off: bool,
-    /// The level it is set at, and the page where that is changed.
+    /// The level that sets it, and the page where it is changed.
     pub(crate) level: Option<Level>,
     pub(crate) link: Option<String>,
 }
@@ -30,14 +30,14 @@ pub(crate) struct Row {
 pub(crate) struct Table {
     /// The registration request.
     pub(crate) request: Vec<Row>,
-    /// What else is in effect, without being part of the request.
+    /// Members in effect that are not part of the request.
     pub(crate) beside: Vec<Row>,
-    /// What has no effect.
+    /// Members without effect.
     pub(crate) ignored: Vec<Row>,
 }
 
 impl Table {
-    /// Of one server; with `all` also what is not set, replaced or ignored.
+    /// The table for one server; with `all` it includes unset, overridden and ignored members.
     pub(crate) fn of(resolution: &Resolution, all: bool) -> Self {
         let metadata = &resolution.effective.client_metadata;
         let named =
@@ -69,7 +69,7 @@ impl Table {
         table
     }
 
-    /// With links to where each value is changed; those that lead to `here` lead to its editor.
+    /// Adds links to where each value is changed; links to `here` lead to the editor on the page.
     pub(crate) fn linked(mut self, preview: &Preview, here: &str) -> Self {
         for row in self.request.iter_mut().chain(&mut self.beside).chain(&mut self.ignored) {
             let place = row.level.and_then(|level| place(level, preview));
@@ -94,7 +94,7 @@ fn place(level: Level, preview: &Preview) -> Option<String> {
     }
 }
 
-/// What is in effect for one server, a line a member, to be compared.
+/// The members in effect for one server, one line per member, for a comparison.
 pub(crate) fn lines(resolution: &Resolution) -> String {
     let table = Table::of(resolution, false);
     let line = |row: &Row| format!("{}: {}\n", row.member, row.value.as_deref().unwrap_or_default());
@@ -162,7 +162,7 @@ fn beside(resolution: &Resolution) -> Vec<(String, Value)> {
     members.into_iter().collect()
 }
 
-/// Values that are kept and not used; and values replaced together with a group, of members that nobody else sets.
+/// Values that are stored but not used, and values overridden together with a group.
 fn ignored(resolution: &Resolution, table: &Table) -> Vec<Row> {
     let is_listed = |member: &str| table.request.iter().chain(&table.beside).any(|row| row.member == member);
     let ignored = resolution.ignored.iter().map(|one| Row {
@@ -186,7 +186,7 @@ fn ignored(resolution: &Resolution, table: &Table) -> Vec<Row> {
     ignored.chain(orphaned).collect()
 }
 
-/// A value for people, markers of secrets replaced by a word.
+/// A value for display, with markers of secrets replaced by a word.
 fn shown(value: &Value) -> String {
     view::plain(&masked(value))
 }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_wins_what_it_replaces_and_what_is_ignored() {
+    fn preview_shows_winning_overridden_and_ignored_values() {
         let integration =
             r#"{"oauth_client_metadata": {"scope": "a b", "redirect_uris": ["https://evil.example"]}}"#;
         let server = r#"{"oauth_client_metadata": {"scope": "c"}}"#;
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_a_word() {
+    fn secret_values_are_shown_as_a_word() {
         let marker = "$sealed:0190f2a4-0000-7000-8000-000000000000";
         let integration = format!(
             r#"{{"headers": {{"x-key": "{marker}"}}, "oauth_client_metadata": {{"client_id": "abc", "client_secret": "{marker}"}}}}"#
