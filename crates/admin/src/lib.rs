@@ -6,7 +6,7 @@
 //! The modules:
 //! * [`configure`] mounts everything below `/ui`; it works without JavaScript.
 //! * `http` is shared by all pages: `session` turns a cookie into a signed-in user, `guard` has the limits, `origin` refuses
-//! forms of other sites, `nul` a character that cannot be stored, `headers` restricts what a page may do.
+//!   forms of other sites, `nul` a character that cannot be stored, `headers` restricts what a page may do.
 //! * `assets` are the CSS and scripts, embedded by `build.rs`; `view` is shared by all templates.
 //! * `pages/<noun>` holds the pages of a noun, each with its template in `templates/pages/`; `pages/failure` makes the page
 //!   for an error, `pages/sign_in/session_gate` authenticates before each page.

@@ -58,13 +58,13 @@ async fn reconcile_claim<Q: RegistrationQueue>(
             tracing::error!("the plan never becomes idle");
             ReconcileOutcome::Wait(queue.now() + MAX_STEPS_INTERVAL)
         } else {
-            let step = plan(&context.desired, &context.observed, queue.now());
-            tracing::debug!(?step, "planned");
+            let planned = plan(&context.desired, &context.observed, queue.now());
+            tracing::debug!(?planned, "planned");
             // Each former client is withdrawn once, however many there are.
-            if !matches!(step, Step::Withdraw(_)) {
+            if !matches!(planned, Step::Withdraw(_)) {
                 steps_left -= 1;
             }
-            match next_outcome(queue, servers, claim, &context, step, stop).await? {
+            match next_outcome(queue, servers, claim, &context, planned, stop).await? {
                 Some(outcome) => outcome,
                 None => continue,
             }
@@ -73,30 +73,30 @@ async fn reconcile_claim<Q: RegistrationQueue>(
     }
 }
 
-/// Executes `step`. `None`: it is recorded, and the next one is to be planned.
+/// Executes the planned step. `None`: it is recorded, and the next one is to be planned.
 async fn next_outcome<Q: RegistrationQueue>(
     queue: &Q,
     servers: &impl AuthorizationServers,
     claim: &Claim,
     context: &ReconcileContext<Q::Row>,
-    step: Step,
+    planned: Step,
     stop: &CancellationToken,
 ) -> Result<Option<ReconcileOutcome>, StepError> {
-    Ok(Some(match step {
+    Ok(Some(match planned {
         Step::Wait(until) => ReconcileOutcome::Wait(until),
         Step::Idle(state, until) => ReconcileOutcome::Idle(state, until),
         Step::Blocked(block, until) => ReconcileOutcome::Blocked(block, until),
         Step::AwaitApproval(block, until) => ReconcileOutcome::AwaitApproval(block, until),
         // Told to stop between two steps: the registration is handed back, due at once.
         _ if stop.is_cancelled() => ReconcileOutcome::Wait(queue.now()),
-        step => {
+        sending => {
             let executor = StepExecutor { queue, servers, claim, context };
-            if let Some(url) = executor.rate_limited_url(&step).await?
+            if let Some(url) = executor.rate_limited_url(&sending).await?
                 && let SendPermit::At(slot) = queue.reserve_slot(claim, context, &url).await?
             {
                 return Ok(Some(ReconcileOutcome::WaitForSlot(slot, url)));
             }
-            executor.execute(step).await?;
+            executor.execute(sending).await?;
             return Ok(None);
         }
     }))

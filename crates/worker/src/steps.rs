@@ -257,15 +257,12 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     ) -> Outcome {
         let secrets = self.queue.known_secrets(self.claim, self.context).await?;
         let (record, exchanges) = (record.without(&secrets), exchanges_without(exchanges, &secrets));
-        let outcome = match record.failure() {
-            Some(failure) => {
-                tracing::info!(%step, reason = %failure.code, "step failed");
-                failure.code.to_string()
-            }
-            None => {
-                tracing::info!(%step, "step succeeded");
-                "succeeded".to_owned()
-            }
+        let outcome = if let Some(failure) = record.failure() {
+            tracing::info!(%step, reason = %failure.code, "step failed");
+            failure.code.to_string()
+        } else {
+            tracing::info!(%step, "step succeeded");
+            "succeeded".to_owned()
         };
         self.queue.finish(self.claim, self.context, attempt, record, exchanges).await?;
         metrics::counter!("mcp_registry_attempts_total", "step" => step.as_str(), "outcome" => outcome)

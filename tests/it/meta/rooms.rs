@@ -84,7 +84,7 @@ fn leaves(tree: &str) -> Vec<String> {
     }
     parts.push(&inside[from..]);
     let parts = parts.into_iter().filter(|part| !part.trim().is_empty());
-    parts.flat_map(|part| leaves(part)).map(|leaf| format!("{before}{leaf}")).collect()
+    parts.flat_map(leaves).map(|leaf| format!("{before}{leaf}")).collect()
 }
 
 /// The paths inside the crate that `module` names, without `crate::`.

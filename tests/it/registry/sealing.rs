@@ -301,7 +301,7 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
         let context = wrong.registration_queue().load(&claim).await.unwrap();
         let queue = wrong.registration_queue();
         let attempt = queue.begin(&claim, &context, AttemptStep::Register, None, &[]);
-        refused("an attempt", async { attempt.await.map_err(registry_error) }).await;
+        refused("an attempt", Box::pin(async { attempt.await.map_err(registry_error) })).await;
         let free = "UPDATE registration SET lease_until = 0, lease_owner = NULL";
         db.execute_unprepared(free).await.unwrap();
 

@@ -170,7 +170,8 @@ async fn mapped_secret_reaches_gateways_and_survives_outages(#[case] engine: Eng
     w.vault.state().refuses = Some(503);
     std::fs::write(&w.file, r#"{"X-Key":["no","text"]}"#).unwrap();
     assert_eq!(w.registry.configurations().refresh_mapped_secrets().await.unwrap(), 0);
-    for (slug, value, problem) in [("linear", "new", "no longer fits"), ("notion", "newer", "cannot be read")] {
+    for (slug, value, problem) in [("linear", "new", "no longer fits"), ("notion", "newer", "cannot be read")]
+    {
         assert_eq!(w.document(slug).await["headers"]["X-Key"], value);
         let shown = w.registry.integrations().get(&w.t.admin(), &Reference::parse(slug)).await.unwrap();
         let told = shown.secret_mappings[0].problem.clone().unwrap();

@@ -3,7 +3,11 @@
 //! `type` is `/docs/problems#<code>`, a page this crate serves from the same table. Each document also carries the
 //! members `success` and `data` of the hosted product's error envelope, so that its clients understand it.
 
-use crate::http::problem_kinds::*;
+use crate::http::problem_kinds::{
+    CONFLICT, FORBIDDEN, INTERNAL, INVALID_INPUT, INVALID_JSON, KEY_MISSING, KINDS, Kind, NOT_FOUND,
+    NOT_IMPLEMENTED, OVERLOADED, SETTINGS_DIFFER, STALE_VERSION, TIMED_OUT, TOO_LARGE, TOO_MANY_REQUESTS,
+    TOO_SOON, UNAUTHENTICATED, UNAVAILABLE,
+};
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use registry::Error;

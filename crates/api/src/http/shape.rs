@@ -125,7 +125,9 @@ impl SchemaCheck {
         let Some(number) = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)) else {
             return;
         };
-        let bound = |name: &str| schema[name].as_f64().map(|bound| bound as i128);
+        // utoipa writes bounds as integers.
+        let whole = |bound: &Value| bound.as_i64().map(i128::from).or_else(|| bound.as_u64().map(i128::from));
+        let bound = |name: &str| whole(&schema[name]);
         let (min, max) = (bound("minimum"), bound("maximum"));
         let (low, high) = (min.is_some_and(|min| number < min), max.is_some_and(|max| number > max));
         if !low && !high {

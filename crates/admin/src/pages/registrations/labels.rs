@@ -87,12 +87,16 @@ pub(super) fn attempt_title(attempt: &Attempt) -> String {
         AttemptOutcome::Succeeded => step_done(step).to_owned(),
         AttemptOutcome::Pending => format!("{}, waiting for the answer", view::capital(step_doing(step))),
         AttemptOutcome::Lost => "Sent, and the answer lost".to_owned(),
-        _ if retried(attempt) => format!("{} did not work, tried again", view::capital(step_doing(step))),
-        _ if attempt.exchanges.last().is_some_and(|last| last.status.is_some()) => match step {
-            AttemptStep::Register => "Refused, retries stopped".to_owned(),
-            _ => format!("{} failed, retries stopped", view::capital(step_doing(step))),
-        },
-        _ => format!("{} failed", view::capital(step_doing(step))),
+        AttemptOutcome::Failed if retried(attempt) => {
+            format!("{} did not work, tried again", view::capital(step_doing(step)))
+        }
+        AttemptOutcome::Failed if attempt.exchanges.last().is_some_and(|last| last.status.is_some()) => {
+            match step {
+                AttemptStep::Register => "Refused, retries stopped".to_owned(),
+                _ => format!("{} failed, retries stopped", view::capital(step_doing(step))),
+            }
+        }
+        AttemptOutcome::Failed => format!("{} failed", view::capital(step_doing(step))),
     }
 }
 

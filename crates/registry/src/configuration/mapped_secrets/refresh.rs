@@ -48,7 +48,7 @@ impl Configurations<'_> {
                 Ok(true) => changed += 1,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(kind = owner.kind.as_str(), id = %owner.id, %error, "refresh of a mapped secret failed")
+                    tracing::warn!(kind = owner.kind.as_str(), id = %owner.id, %error, "refresh of a mapped secret failed");
                 }
             }
         }

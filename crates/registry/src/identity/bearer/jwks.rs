@@ -107,7 +107,7 @@ impl JwksCache {
                 held.fetched = now;
             }
             Err(error) => {
-                tracing::warn!(url, error, "the JWKS could not be fetched; the known keys stay in use")
+                tracing::warn!(url, error, "the JWKS could not be fetched; the known keys stay in use");
             }
         }
     }
