@@ -1,6 +1,7 @@
-//! Client ID Metadata Documents, for authorization servers (draft-ietf-oauth-client-id-metadata-document).
+//! Serves Client ID Metadata Documents to authorization servers (draft-ietf-oauth-client-id-metadata-document).
 //!
-//! Public: no credential, no cookie, no content negotiation; the same bytes for the same metadata.
+//! The documents are public: reading needs no credential, sets no cookie and negotiates no content. The same metadata
+//! always gives the same bytes.
 
 use crate::http::error_handler;
 use crate::http::extract::{if_none_match, sender};
@@ -15,7 +16,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
 use registry::Error;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-/// Mounts the documents on the app.
+/// Mounts the GET operation, which is part of the OpenAPI document.
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(read_client_id_document);
 }
@@ -56,44 +57,51 @@ pub(crate) async fn read_client_id_document(
     state: web::Data<ApiState>,
     path: web::Path<String>,
 ) -> HttpResponse {
-    document(request, state, path).await
+    serve_document(request, state, path).await
 }
 
-/// The same without the body, which the HTTP server omits.
+/// Mounts HEAD at the same path, outside of the OpenAPI document. Actix leaves out the body of an answer to HEAD.
 pub(crate) fn head(config: &mut web::ServiceConfig) {
-    config.route("/oauth/clients/{document}.json", web::head().to(document));
+    config.route("/oauth/clients/{document}.json", web::head().to(serve_document));
 }
 
-async fn document(request: HttpRequest, state: web::Data<ApiState>, path: web::Path<String>) -> HttpResponse {
+/// The document with this id; 304 if the caller knows it; a problem document if there is none or the request is refused.
+async fn serve_document(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+) -> HttpResponse {
     if let Err(error) = state.registry.limits().count_anonymous(sender(&state, &request)) {
         return error_handler::respond(&request, &error.into());
     }
     let paths = request.app_data::<web::Data<DocumentedPaths>>();
     if let Some(Err(failure)) = paths.map(|paths| nul::refuse_in(request.uri(), paths)) {
-        return refused(&request, &failure);
+        return problem(&request, &failure);
     }
     let text = match state.registry.registrations().client_id_document(&path).await {
         Ok(Some(text)) => text,
         Ok(None) => {
             let missing = Error::NotFound { what: "document", reference: path.into_inner() };
-            return refused(&request, &missing.into());
+            return problem(&request, &missing.into());
         }
-        Err(error) => return refused(&request, &error.into()),
+        Err(error) => return problem(&request, &error.into()),
     };
     let etag = registry::entity_tag(text.as_bytes());
     if if_none_match(request.headers(), &etag) {
-        return public(HttpResponse::NotModified(), etag).finish();
+        return with_public_headers(HttpResponse::NotModified(), etag).finish();
     }
-    public(HttpResponse::Ok(), etag).content_type("application/json").body(text)
+    with_public_headers(HttpResponse::Ok(), etag).content_type("application/json").body(text)
 }
 
-fn refused(request: &HttpRequest, failure: &Failure) -> HttpResponse {
+/// The problem document for `failure`, with security headers and the id of the request.
+fn problem(request: &HttpRequest, failure: &Failure) -> HttpResponse {
     let mut response = error_handler::respond(request, failure);
     security_headers::add_with_request_id(response.headers_mut(), request);
     response
 }
 
-fn public(mut response: HttpResponseBuilder, etag: String) -> HttpResponseBuilder {
+/// Adds the headers of a public document: anybody may cache it, and scripts of any origin may read it.
+fn with_public_headers(mut response: HttpResponseBuilder, etag: String) -> HttpResponseBuilder {
     response
         .insert_header((ETAG, etag))
         .insert_header((CACHE_CONTROL, "public, max-age=3600"))

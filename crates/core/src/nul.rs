@@ -1,36 +1,37 @@
-//! The character NUL (U+0000): PostgreSQL cannot store it in text, SQLite can. It is refused wherever input arrives, so
-//! that both databases answer alike.
+//! Finds the character NUL (U+0000) in input. PostgreSQL cannot store NUL in text, SQLite can. Every entry point refuses
+//! input with NUL, so that the product behaves the same with both databases.
 
 use crate::finding::{Finding, Path, echo};
 use serde_json::{Map, Value};
 
-/// The stable code of every finding about it.
+/// The stable code of every finding about NUL.
 pub const CODE: &str = "nul_character";
-/// How JSON writes it. Also the end of the harmless text that a backslash before it makes.
+/// The escape of NUL in JSON. A JSON text with these characters need not contain NUL: `\\u0000` is an escaped backslash
+/// and the text `u0000`.
 pub const ESCAPE: &str = "\\u0000";
-/// More findings than this are not made; one is enough to refuse.
+/// The most findings about one text; a single finding is enough to refuse it.
 const MAX_FINDINGS: usize = 100;
 
-/// A finding for each string and each member name below `value` that contains NUL, with its JSON Pointer. `text` is what
-/// `value` was read from: JSON writes NUL only as the escape `\u0000`, so most texts need no second look.
+/// One finding, with its JSON Pointer, for each string and each member name in `value` that contains NUL; at most 100.
+/// `text` is the JSON text of `value`: without [`ESCAPE`] in it, `value` cannot contain NUL and is not searched.
 pub fn findings(text: &str, value: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
     if text.contains(ESCAPE) {
-        look(value, Path::at(""), &mut found);
+        search_value(value, Path::at(""), &mut found);
     }
     found
 }
 
-/// The same below an object.
+/// As [`findings`], for the members of an object.
 pub fn findings_in_object(text: &str, members: &Map<String, Value>) -> Vec<Finding> {
     let mut found = Vec::new();
     if text.contains(ESCAPE) {
-        look_into(members, Path::at(""), &mut found);
+        search_members(members, Path::at(""), &mut found);
     }
     found
 }
 
-/// Whether a string or a member name anywhere below `value` contains NUL.
+/// Whether any string or member name in `value`, at any depth, contains NUL.
 pub fn is_within(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -40,58 +41,59 @@ pub fn is_within(value: &Value) -> bool {
     }
 }
 
-fn look(value: &Value, place: Path<'_>, found: &mut Vec<Finding>) {
+fn search_value(value: &Value, path: Path<'_>, found: &mut Vec<Finding>) {
     match value {
         Value::String(text) if text.contains('\0') => {
             add(
                 found,
-                place,
+                path,
                 "This text contains the character NUL (`\\u0000`), which cannot be stored. Remove it.",
             );
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                look(item, place.element(index), found);
+                search_value(item, path.element(index), found);
             }
         }
-        Value::Object(members) => look_into(members, place, found),
+        Value::Object(members) => search_members(members, path, found),
         _ => {}
     }
 }
 
-fn look_into(members: &Map<String, Value>, place: Path<'_>, found: &mut Vec<Finding>) {
+fn search_members(members: &Map<String, Value>, path: Path<'_>, found: &mut Vec<Finding>) {
     for (name, member) in members {
-        let below = place.member(name);
+        let member_path = path.member(name);
         if name.contains('\0') {
             add(
                 found,
-                below,
+                member_path,
                 "The name of this member contains the character NUL (`\\u0000`), which cannot be stored. Remove it.",
             );
+            // The finding about the name is enough: the value of this member is not searched.
             continue;
         }
-        look(member, below, found);
+        search_value(member, member_path, found);
     }
 }
 
-fn add(found: &mut Vec<Finding>, place: Path<'_>, message: &'static str) {
+fn add(found: &mut Vec<Finding>, path: Path<'_>, message: &'static str) {
     if found.len() < MAX_FINDINGS {
-        found.push(Finding::error(place.pointer(), CODE, message));
+        found.push(Finding::error(path.pointer(), CODE, message));
     }
 }
 
-/// A part of an address or form that contains NUL.
+/// Which part of a URL or form contains NUL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NulLocation {
-    /// The segment of the path with this index, 0 for the first.
+    /// The path segment with this index; 0: the first segment after the leading `/`.
     Segment(usize),
-    /// The value of the parameter or field of this name.
+    /// The value of the query parameter or form field with this name.
     Value(String),
-    /// The name of a parameter or field.
+    /// The name of a query parameter or form field.
     Name,
 }
 
-/// The first segment of `path` (percent-encoded) that contains NUL.
+/// The first segment that contains NUL in `path`, a percent-encoded path with a leading `/`.
 pub fn in_path(path: &str) -> Option<NulLocation> {
     if !path.contains("%00") {
         return None;
@@ -99,9 +101,9 @@ pub fn in_path(path: &str) -> Option<NulLocation> {
     path.split('/').skip(1).position(|segment| segment.contains("%00")).map(NulLocation::Segment)
 }
 
-/// The first pair of `text`, which is a query or a form in `application/x-www-form-urlencoded`, that contains NUL.
+/// The first name or value that contains NUL in `text`, a query or a form in `application/x-www-form-urlencoded`.
 pub fn in_pairs(text: &str) -> Option<NulLocation> {
-    // A form may hold the byte itself; an address cannot.
+    // A form may contain NUL unencoded; a query cannot.
     if !text.contains("%00") && !text.contains('\0') {
         return None;
     }

@@ -283,7 +283,8 @@ async fn verify_chain(
 async fn sign(write: &mut Write<'_>, number: i64, hash: &str, pruned: bool) -> Result<()> {
     let mut checkpoints = checkpoints(&write.txn).await?;
     let key = signing_key::for_signing(write, &checkpoints, number).await?;
-    if let Some(broken) = key.memory.as_ref().and_then(|memory| memory.contradicts(&checkpoints)) {
+    let recorded = key.recorded_checkpoints.as_ref();
+    if let Some(broken) = recorded.and_then(|recorded| recorded.find_contradiction(&checkpoints)) {
         return Err(Error::damaged(format!(
             "the audit log breaks at number {}: {}",
             broken.number, broken.why
@@ -301,7 +302,7 @@ async fn sign(write: &mut Write<'_>, number: i64, hash: &str, pruned: bool) -> R
     audit_checkpoint::Entity::delete_by_id(number).exec(&write.txn).await?;
     checkpoint.clone().into_active_model().reset_all().insert(&write.txn).await?;
     checkpoints.insert(number, checkpoint);
-    key.remember(write, &checkpoints).await
+    key.record_checkpoints(write, &checkpoints).await
 }
 
 /// The number of the last event that says that the database was restored.

@@ -1,5 +1,5 @@
-//! The key that signs checkpoints of the audit log, and what it remembers of them. Both are sealed together, so that
-//! nobody without the sealing key can change what is remembered: who deletes every checkpoint is found.
+//! The signing key, which signs checkpoints of the audit log, and a record of these checkpoints. Key and record are sealed
+//! together: nobody without the sealing key can change the record, so even the deletion of all checkpoints is detected.
 
 use crate::audit::Audit;
 use crate::audit::checkpoints::{AuditVerification, BrokenLink, Checkpoints, checkpoints};
@@ -23,50 +23,49 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// Key of the sealed value with the signing key in `deployment`.
+/// Name of the value in the table `deployment` that holds the id of the sealed signing key.
 const SIGNING_KEY: &str = "audit.signing_key";
-/// A log older than this, in milliseconds, has a checkpoint wherever a worker runs: two days.
+/// Two days, in milliseconds. Wherever a worker runs, a log that is older than this has a checkpoint.
 const MAX_UNSIGNED_AGE_MS: i64 = 2 * 24 * 60 * 60 * 1000;
 
-/// What is sealed.
+/// The JSON object that is sealed.
 #[derive(Deserialize, Serialize)]
 struct SealedKey {
+    /// Seed of the Ed25519 key, in base64.
     seed: String,
-    memory: RecordedCheckpoints,
+    #[serde(rename = "memory")]
+    recorded_checkpoints: RecordedCheckpoints,
 }
 
-/// What is recorded about the checkpoints, sealed together with the key.
+/// The record of the checkpoints, sealed together with the key.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct RecordedCheckpoints {
-    /// The number of the newest checkpoint's event.
+    /// The number of the newest checkpoint, which is that of its event; 0: there are no checkpoints.
     number: i64,
-    /// That event's hash.
+    /// The hash of this event; empty: there are no checkpoints.
     hash: String,
     /// How many checkpoints there are.
     count: u64,
-    /// The log's last event when the key was made long after the log began; what is before is older than any signature.
-    late: Option<i64>,
+    /// The number of the log's last event when the key was made, if the key was made long after the log began or by
+    /// [`Audit::restart`]: no signature of this key proves that the events up to this number are the original ones.
+    #[serde(rename = "late")]
+    made_after: Option<i64>,
 }
 
 impl RecordedCheckpoints {
-    /// Of checkpoints that are believed.
-    fn of(checkpoints: &Checkpoints, late: Option<i64>) -> Self {
+    /// The record of `checkpoints`, which the caller has verified or accepts as they are.
+    fn of(checkpoints: &Checkpoints, made_after: Option<i64>) -> Self {
         let newest = checkpoints.values().next_back();
         Self {
             number: newest.map_or(0, |checkpoint| checkpoint.number),
             hash: newest.map(|checkpoint| checkpoint.hash.clone()).unwrap_or_default(),
             count: checkpoints.len() as u64,
-            late,
+            made_after,
         }
     }
 
-    /// The log's last event when the key was made, if that was late.
-    pub(crate) fn late(&self) -> Option<i64> {
-        self.late
-    }
-
-    /// Where the checkpoints are not those that are remembered.
-    pub(crate) fn contradicts(&self, checkpoints: &Checkpoints) -> Option<BrokenLink> {
+    /// The first contradiction between this record and `checkpoints`, those of the log; `None`: they agree.
+    pub(crate) fn find_contradiction(&self, checkpoints: &Checkpoints) -> Option<BrokenLink> {
         let broken = |number, why: String| Some(BrokenLink { number, why: why.into() });
         if self.count > 0 {
             let (number, hash) = (self.number, &self.hash);
@@ -103,55 +102,63 @@ impl RecordedCheckpoints {
 
 /// State of the signing key.
 pub(crate) enum SigningKeyState {
-    /// It can be used.
+    /// The key is open and can sign.
     Usable(SigningKey),
-    /// None was made yet.
+    /// No key was made yet.
     NeverCreated,
-    /// There was one; it was removed or is damaged.
+    /// A key was made, but it was removed or is damaged.
     Lost,
-    /// The key that it is sealed with is not here.
+    /// The sealing key that the signing key is sealed with is not available: the id of the sealed value, and the error.
     Locked(SealedId, Error),
 }
 
-/// The signing key, opened.
+/// The opened signing key.
 pub(crate) struct SigningKey {
+    /// The id of the sealed value that holds this key.
     id: SealedId,
     seed: Zeroizing<Vec<u8>>,
     pair: Ed25519KeyPair,
-    /// `None`: sealed by an earlier release, which remembered nothing.
-    pub(crate) memory: Option<RecordedCheckpoints>,
+    /// `None`: sealed by an earlier release, which recorded no checkpoints.
+    pub(crate) recorded_checkpoints: Option<RecordedCheckpoints>,
 }
 
 impl SigningKey {
-    fn read(id: SealedId, text: &str) -> Option<Self> {
-        let (seed, memory) = match serde_json::from_str::<SealedKey>(text) {
-            Ok(sealed) => (sealed.seed, Some(sealed.memory)),
+    /// Parses an opened sealed value: a [`SealedKey`], or, from an earlier release, the seed alone. `None`: it is damaged.
+    fn parse(id: SealedId, text: &str) -> Option<Self> {
+        let (seed, recorded_checkpoints) = match serde_json::from_str::<SealedKey>(text) {
+            Ok(sealed) => (sealed.seed, Some(sealed.recorded_checkpoints)),
             Err(_) => (text.to_owned(), None),
         };
         let seed = Zeroizing::new(STANDARD.decode(Zeroizing::new(seed).as_bytes()).ok()?);
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
-        Some(Self { id, seed, pair, memory })
+        Some(Self { id, seed, pair, recorded_checkpoints })
     }
 
     pub(crate) fn public_key(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
 
+    /// The Ed25519 signature of `message`, in base64.
     pub(crate) fn sign(&self, message: &[u8]) -> String {
         STANDARD.encode(self.pair.sign(message))
     }
 
-    /// Remembers the checkpoints as they are now, in the transaction that changed them.
-    pub(crate) async fn remember(mut self, write: &mut Write<'_>, checkpoints: &Checkpoints) -> Result<()> {
-        let late = self.memory.as_ref().and_then(RecordedCheckpoints::late);
-        self.memory = Some(RecordedCheckpoints::of(checkpoints, late));
+    /// Replaces the record by one of `checkpoints`, in the transaction that changed them.
+    pub(crate) async fn record_checkpoints(
+        mut self,
+        write: &mut Write<'_>,
+        checkpoints: &Checkpoints,
+    ) -> Result<()> {
+        let made_after = self.recorded_checkpoints.as_ref().and_then(|recorded| recorded.made_after);
+        self.recorded_checkpoints = Some(RecordedCheckpoints::of(checkpoints, made_after));
         write.delete_sealed([self.id]).await?;
         self.store(write).await
     }
 
+    /// Seals key and record under a new id, and stores this id in the table `deployment`.
     async fn store(&mut self, write: &mut Write<'_>) -> Result<()> {
         self.id = SealedId(write.registry.new_id());
-        let sealed = json!({ "seed": STANDARD.encode(&*self.seed), "memory": self.memory });
+        let sealed = json!({ "seed": STANDARD.encode(&*self.seed), "memory": self.recorded_checkpoints });
         let text = Zeroizing::new(sealed.to_string());
         write.seal(self.id, OwnerKind::Audit.with_id(self.id.0), "/signing_key", &text).await?;
         record(write, SIGNING_KEY, Value::String(self.id.0.to_string())).await
@@ -159,42 +166,43 @@ impl SigningKey {
 }
 
 impl Audit<'_> {
-    /// Compares the checkpoints with what the key that signed them remembers, which only who has the sealing key can change.
+    /// Compares `checkpoints`, those of the log, with the record that is sealed with the signing key. Adds checks that are
+    /// not possible to `verdict`. `no_public_key_given`: the caller of `verify` gave no key that was noted before.
     pub(crate) async fn compare_with_key(
         self,
         db: &DatabaseTransaction,
         checkpoints: &Checkpoints,
-        no_key_was_noted: bool,
+        no_public_key_given: bool,
         verdict: &mut AuditVerification,
     ) -> Result<Option<BrokenLink>> {
         let lost = |why: &'static str| Ok(Some(BrokenLink { number: verdict.last, why: why.into() }));
-        match find(self.registry, db).await? {
+        match signing_key_state(self.registry, db).await? {
             SigningKeyState::Lost => return lost("the key that signs checkpoints was removed or changed"),
             SigningKeyState::NeverCreated => {}
-            SigningKeyState::Locked(_, Error::KeyMissing(id)) => verdict.unchecked.push(format!(
-                "Whether checkpoints were removed: the key that signs them is sealed with the sealing key `{id}`, which is not here."
+            SigningKeyState::Locked(_, Error::KeyMissing(key_id)) => verdict.unchecked.push(format!(
+                "Whether checkpoints were removed: the key that signs them is sealed with the sealing key `{key_id}`, which is not here."
             )),
             SigningKeyState::Locked(_, error) => return Err(error),
-            SigningKeyState::Usable(key) => match &key.memory {
+            SigningKeyState::Usable(key) => match &key.recorded_checkpoints {
                 None => verdict.unchecked.push(
                     "Whether checkpoints were removed: an earlier release signed them. It can be checked from the next checkpoint on, which is signed within a day."
                         .to_owned(),
                 ),
-                Some(memory) => {
-                    if let Some(late) = memory.late().filter(|_| no_key_was_noted) {
+                Some(recorded) => {
+                    if let Some(made_after) = recorded.made_after.filter(|_| no_public_key_given) {
                         verdict.unchecked.push(format!(
-                            "Whether the events up to number {late} are the original ones: the key that signs checkpoints was made after them. Give a key that was noted before as `--public-key`."
+                            "Whether the events up to number {made_after} are the original ones: the key that signs checkpoints was made after them. Give a key that was noted before as `--public-key`."
                         ));
                     }
-                    return Ok(memory.contradicts(checkpoints));
+                    return Ok(recorded.find_contradiction(checkpoints));
                 }
             },
         }
         Ok(None)
     }
 
-    /// Accepts the log as it is and signs it with a new key from now on: for an operator who knows why `verify` fails. The
-    /// restart itself is audited.
+    /// Accepts the log as it is, and makes a new key that signs it from now on: for an operator who knows why `verify`
+    /// fails. An audit event records the restart and the broken link that `verify` found.
     pub async fn restart(self, actor: &Actor) -> Result<()> {
         actor.require_organisation(Permission::ReadAudit)?;
         let broken = self.check(&[]).await?.broken;
@@ -202,85 +210,91 @@ impl Audit<'_> {
         write.lock_interactive_writes().await?;
         let checkpoints = checkpoints(&write.txn).await?;
         let end = sequence::Entity::find_by_id(1).one(&write.txn).await?;
-        replace(&mut write, &checkpoints, end.map_or(0, |end| end.audit)).await?;
+        replace_key(&mut write, &checkpoints, end.map_or(0, |end| end.audit)).await?;
         let broken = broken.map(|broken| json!({ "number": broken.number, "why": broken.why }));
         write.audit(Event::new(AuditAction::AuditRestarted, "audit", "log").before(json!(broken)));
         write.commit().await
     }
 
-    /// Whether nothing was ever signed, or what signs was removed without a trace, although a worker would have signed by now.
+    /// Whether there is no trace of a signing key, although a worker would have signed the log by now: the key and its traces
+    /// were removed, or no worker ever ran.
     pub(crate) async fn lacks_a_signing_key(self) -> Result<bool> {
-        Ok(matches!(find(self.registry, self.registry.db()).await?, SigningKeyState::NeverCreated)
-            && is_old(self.registry, self.registry.db()).await?)
+        Ok(matches!(
+            signing_key_state(self.registry, self.registry.db()).await?,
+            SigningKeyState::NeverCreated
+        ) && is_log_old(self.registry, self.registry.db()).await?)
     }
 }
 
-/// Looks for the signing key.
-pub(crate) async fn find(registry: &Registry, db: &impl ConnectionTrait) -> Result<SigningKeyState> {
-    let known = recorded(db).await?.remove(SIGNING_KEY);
-    let Some(known) = known.filter(|known| !known.is_null()) else {
-        // A sealed key without an entry in `deployment` means that the entry was deleted.
+/// Loads and opens the signing key.
+async fn signing_key_state(registry: &Registry, db: &impl ConnectionTrait) -> Result<SigningKeyState> {
+    let recorded_id = recorded(db).await?.remove(SIGNING_KEY);
+    let Some(recorded_id) = recorded_id.filter(|id| !id.is_null()) else {
+        // Without an entry in `deployment`, a sealed key or a checkpoint proves that the entry was deleted.
         let sealed = sealed_value::Entity::find()
             .filter(sealed_value::Column::OwnerKind.eq(OwnerKind::Audit.as_str()));
         let checkpoints = audit_checkpoint::Entity::find().count(db).await?;
-        let never = checkpoints == 0 && sealed.count(db).await? == 0;
-        return Ok(if never { SigningKeyState::NeverCreated } else { SigningKeyState::Lost });
+        let no_trace = checkpoints == 0 && sealed.count(db).await? == 0;
+        return Ok(if no_trace { SigningKeyState::NeverCreated } else { SigningKeyState::Lost });
     };
-    let Some(id) = serde_json::from_value::<Uuid>(known).ok().map(SealedId) else {
+    let Some(id) = serde_json::from_value::<Uuid>(recorded_id).ok().map(SealedId) else {
         return Ok(SigningKeyState::Lost);
     };
     Ok(match registry.open_sealed_if_present(db, id).await {
         Ok(Some(text)) => {
-            SigningKey::read(id, text.expose()).map_or(SigningKeyState::Lost, SigningKeyState::Usable)
+            SigningKey::parse(id, text.expose()).map_or(SigningKeyState::Lost, SigningKeyState::Usable)
         }
         Ok(None) => SigningKeyState::Lost,
         Err(error @ Error::KeyMissing(_)) => SigningKeyState::Locked(id, error),
-        // With another key under the same id nothing opens; that says nothing about what is stored.
+        // A wrong sealing key under the right key id fails like a damaged value; then the stored value may be intact.
         Err(error) if error.is_damage() => match registry.secrets().wrong_key_of(db, id).await? {
-            Some(key) => SigningKeyState::Locked(id, Error::KeyMissing(key)),
+            Some(key_id) => SigningKeyState::Locked(id, Error::KeyMissing(key_id)),
             None => SigningKeyState::Lost,
         },
         Err(error) => return Err(error),
     })
 }
 
-/// Whether the log is so old that a worker would have signed it.
-pub(crate) async fn is_old(registry: &Registry, db: &impl ConnectionTrait) -> Result<bool> {
+/// Whether the log is so old that a worker would have signed it. Its age is that of the oldest of: first audit event,
+/// organisation, sealed value.
+async fn is_log_old(registry: &Registry, db: &impl ConnectionTrait) -> Result<bool> {
     let first = audit_event::Entity::find().order_by_asc(audit_event::Column::Number).one(db).await?;
-    let house = organisation::Entity::find().one(db).await?;
+    let organisation = organisation::Entity::find().one(db).await?;
     let sealed = sealed_value::Entity::find().order_by_asc(sealed_value::Column::Id).one(db).await?;
-    // The id of a sealed value is authenticated along with it: its time cannot be made younger.
-    let sealed = sealed.and_then(|row| row.id.get_timestamp()).map(|time| {
+    // The id of a sealed value contains its time of creation and is authenticated with the value, so that nobody can forge
+    // a later time.
+    let sealed_at = sealed.and_then(|row| row.id.get_timestamp()).map(|time| {
         let (seconds, nanoseconds) = time.to_unix();
         i64::try_from(seconds).unwrap_or_default() * 1000 + i64::from(nanoseconds / 1_000_000)
     });
-    let since = [first.map(|event| event.at), house.map(|row| row.created_at), sealed];
+    let since = [first.map(|event| event.at), organisation.map(|row| row.created_at), sealed_at];
     let since = since.into_iter().flatten().min();
     Ok(since
         .is_some_and(|since| crate::storage::columns::millis(registry.now()) - since > MAX_UNSIGNED_AGE_MS))
 }
 
-/// The key to sign with. A trusted one is made where there never was one, and where the sealing key of the last one was
-/// given up; else the key was removed, and an operator must confirm that (`audit restart`).
+/// The key to sign with; `last` is the number of the event to be signed. Makes a new key if none was made yet, or if the
+/// sealing key of the present one was abandoned. If the key was lost, fails until an operator accepts the log (`audit
+/// restart`).
 pub(crate) async fn for_signing(
     write: &mut Write<'_>,
     checkpoints: &Checkpoints,
     last: i64,
 ) -> Result<SigningKey> {
-    match find(write.registry, &write.txn).await? {
+    match signing_key_state(write.registry, &write.txn).await? {
         SigningKeyState::Usable(key) => Ok(key),
         SigningKeyState::NeverCreated => {
-            let late = is_old(write.registry, &write.txn).await?.then_some(last);
-            if let Some(last) = late {
+            let made_after = is_log_old(write.registry, &write.txn).await?.then_some(last);
+            if made_after.is_some() {
                 tracing::warn!(last, "the audit log is signed for the first time, long after it began");
                 write.audit(Event::new(AuditAction::AuditSigningKeyMade, "audit", last));
             }
-            make(write, checkpoints, late).await
+            make_key(write, checkpoints, made_after).await
         }
         SigningKeyState::Locked(id, error) if is_key_abandoned(&write.txn, &error).await? => {
             write.delete_sealed([id]).await?;
             write.audit(Event::new(AuditAction::AuditSigningKeyReplaced, "audit", id.0));
-            make(write, checkpoints, None).await
+            make_key(write, checkpoints, None).await
         }
         SigningKeyState::Locked(_, error) => Err(error),
         SigningKeyState::Lost => Err(Error::damaged(
@@ -289,22 +303,28 @@ pub(crate) async fn for_signing(
     }
 }
 
-/// Replaces any existing key by a new one that accepts the log as it is now.
-pub(crate) async fn replace(write: &mut Write<'_>, checkpoints: &Checkpoints, last: i64) -> Result<()> {
+/// Replaces any existing key by a new one whose record accepts `checkpoints` and the events up to number `last` as they are.
+async fn replace_key(write: &mut Write<'_>, checkpoints: &Checkpoints, last: i64) -> Result<()> {
     sealed_value::Entity::delete_many()
         .filter(sealed_value::Column::OwnerKind.eq(OwnerKind::Audit.as_str()))
         .exec(&write.txn)
         .await?;
-    make(write, checkpoints, Some(last)).await.map(drop)
+    make_key(write, checkpoints, Some(last)).await.map(drop)
 }
 
-async fn make(write: &mut Write<'_>, checkpoints: &Checkpoints, late: Option<i64>) -> Result<SigningKey> {
+/// Makes and stores a new key; `made_after` as in [`RecordedCheckpoints`].
+async fn make_key(
+    write: &mut Write<'_>,
+    checkpoints: &Checkpoints,
+    made_after: Option<i64>,
+) -> Result<SigningKey> {
     let mut seed = Zeroizing::new(vec![0; 32]);
     aws_lc_rs::rand::fill(&mut seed).map_err(|_| Error::Internal("no random numbers".into()))?;
     let pair =
         Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| Error::Internal("no signing key".into()))?;
-    let memory = Some(RecordedCheckpoints::of(checkpoints, late));
-    let mut key = SigningKey { id: SealedId(Uuid::nil()), seed, pair, memory };
+    let recorded_checkpoints = Some(RecordedCheckpoints::of(checkpoints, made_after));
+    // `store` sets the id.
+    let mut key = SigningKey { id: SealedId(Uuid::nil()), seed, pair, recorded_checkpoints };
     key.store(write).await?;
     Ok(key)
 }
@@ -327,25 +347,26 @@ mod tests {
     }
 
     #[test]
-    fn key_of_an_earlier_release_remembers_nothing() {
+    fn key_of_an_earlier_release_has_no_recorded_checkpoints() {
         let id = SealedId(Uuid::nil());
-        let old = SigningKey::read(id, &STANDARD.encode([7; 32])).unwrap();
-        assert_eq!(old.memory, None);
-        let memory = RecordedCheckpoints::of(&checkpoints(&[4]), None);
-        let text =
-            serde_json::to_string(&SealedKey { seed: STANDARD.encode([7; 32]), memory: memory.clone() });
-        let new = SigningKey::read(id, &text.unwrap()).unwrap();
+        let old = SigningKey::parse(id, &STANDARD.encode([7; 32])).unwrap();
+        assert_eq!(old.recorded_checkpoints, None);
+        let recorded = RecordedCheckpoints::of(&checkpoints(&[4]), None);
+        let sealed = SealedKey { seed: STANDARD.encode([7; 32]), recorded_checkpoints: recorded.clone() };
+        let text = serde_json::to_string(&sealed);
+        let new = SigningKey::parse(id, &text.unwrap()).unwrap();
         assert_eq!(new.public_key(), old.public_key());
-        assert_eq!(new.memory, Some(memory));
+        assert_eq!(new.recorded_checkpoints, Some(recorded));
         for broken in ["", "{}", "c2hvcnQ=", "not base64"] {
-            assert!(SigningKey::read(id, broken).is_none(), "{broken}");
+            assert!(SigningKey::parse(id, broken).is_none(), "{broken}");
         }
     }
 
     #[test]
-    fn checkpoints_that_differ_from_the_remembered_ones_are_found() {
-        let memory = RecordedCheckpoints::of(&checkpoints(&[4, 9]), None);
-        let found = |numbers: &[i64]| memory.contradicts(&checkpoints(numbers)).map(|broken| broken.number);
+    fn checkpoints_that_differ_from_the_recorded_ones_are_found() {
+        let recorded = RecordedCheckpoints::of(&checkpoints(&[4, 9]), None);
+        let found =
+            |numbers: &[i64]| recorded.find_contradiction(&checkpoints(numbers)).map(|broken| broken.number);
         assert_eq!(found(&[4, 9]), None);
         assert_eq!(found(&[4]), Some(9), "the newest is missing");
         assert_eq!(found(&[9]), Some(9), "an older one is missing");
@@ -354,7 +375,10 @@ mod tests {
         assert_eq!(found(&[3, 4, 9]), Some(9), "one too many");
         let mut other = checkpoints(&[4, 9]);
         other.get_mut(&9).unwrap().hash = "other".to_owned();
-        assert_eq!(memory.contradicts(&other).unwrap().number, 9);
-        assert_eq!(RecordedCheckpoints::of(&checkpoints(&[]), None).contradicts(&checkpoints(&[])), None);
+        assert_eq!(recorded.find_contradiction(&other).unwrap().number, 9);
+        assert_eq!(
+            RecordedCheckpoints::of(&checkpoints(&[]), None).find_contradiction(&checkpoints(&[])),
+            None
+        );
     }
 }

@@ -132,7 +132,7 @@ impl Configurations<'_> {
             if layers::auth_type(&layers.integration)?.needs_client() {
                 affected.registrations += 1;
                 let one = clients.cost(self.registry, layers)?;
-                affected.count(one);
+                affected.add_cost(one);
                 cost = Some(one);
             }
             changes.push(SentChange {

@@ -1,4 +1,5 @@
-//! The impact of a change on clients: how many are updated, replaced, or wait for approval.
+//! The impact of a change on OAuth clients: how many are registered, updated, replaced or withdrawn, and how many wait for
+//! approval.
 
 use crate::configuration::layers::ServerLayers;
 use crate::lookup::clients::active_client;
@@ -9,20 +10,21 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// The impact of a change.
+/// The impact of a change: how many servers, registrations and clients it affects. Each affected registration counts in at
+/// most one of the fields after `registrations`, by its [`Cost`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Affected {
     /// Servers whose document changes.
     pub servers: u64,
-    /// Registrations that are looked at again.
+    /// Registrations of these servers, which are reconciled again.
     pub registrations: u64,
-    /// Of these: servers that get their first client.
+    /// Registrations that get their first client.
     pub registered: u64,
-    /// Clients that are updated or taken over; their ids stay, users do not notice.
+    /// Clients that are updated or adopted: their ids stay, and users notice nothing.
     pub updated: u64,
-    /// Clients whose authorization server is looked for at another address first.
+    /// Clients whose MCP server has a new address: what happens to them depends on the authorization server found there.
     pub rediscovered: u64,
-    /// Clients that are replaced without asking; users who signed in through them must sign in again.
+    /// Clients that are replaced without approval: users who signed in through them must sign in again.
     pub replaced: u64,
     /// Clients that stay in use until a user approves their replacement.
     pub asked: u64,
@@ -31,7 +33,8 @@ pub struct Affected {
 }
 
 impl Affected {
-    pub(crate) fn count(&mut self, cost: Cost) {
+    /// Increments the field for `cost`.
+    pub(crate) fn add_cost(&mut self, cost: Cost) {
         let counter = match cost {
             Cost::Nothing => return,
             Cost::Registered => &mut self.registered,
@@ -57,8 +60,9 @@ impl Affected {
     }
 }
 
-/// The registrations of some servers and their active clients.
+/// The registrations of some servers, each with its active client if there is one.
 pub(crate) struct KnownClients {
+    /// Key: the id of the server.
     by_server: HashMap<Uuid, (registration::Model, Option<ActiveClient>)>,
 }
 
@@ -66,8 +70,8 @@ impl KnownClients {
     pub(crate) async fn of(db: &impl ConnectionTrait, servers: &[ServerLayers]) -> Result<Self> {
         let mut by_server = HashMap::new();
         // SQLite allows 32,766 parameters in one statement.
-        for some in servers.chunks(10_000) {
-            let ids = some.iter().map(|layers| layers.server.id);
+        for chunk in servers.chunks(10_000) {
+            let ids = chunk.iter().map(|layers| layers.server.id);
             let rows = registration::Entity::find()
                 .filter(registration::Column::ServerId.is_in(ids))
                 .all(db)
@@ -87,25 +91,25 @@ impl KnownClients {
         Ok(Self { by_server })
     }
 
-    /// A server's registration and its active client.
-    pub(crate) fn registration(
+    /// The registration of a server and its active client; `None`: the server has no registration.
+    pub(crate) fn registration_and_client(
         &self,
         layers: &ServerLayers,
     ) -> Option<(&registration::Model, Option<&ActiveClient>)> {
         self.by_server.get(&layers.server.id).map(|(row, client)| (row, client.as_ref()))
     }
 
-    /// Whether a gateway has fetched a server's client, so that users may have signed in through it.
+    /// Whether a gateway has fetched the active client of a server, so that users may have signed in through this client.
     pub(crate) fn is_used(&self, layers: &ServerLayers) -> bool {
-        let known = self.by_server.get(&layers.server.id);
-        known.and_then(|(_, client)| client.as_ref()).is_some_and(|client| client.fetched)
+        let client = self.registration_and_client(layers).and_then(|(_, client)| client);
+        client.is_some_and(|client| client.fetched)
     }
 
-    /// The impact of changing the client to what `layers` resolve to.
+    /// What happens to the client of a server when its desired state is resolved from `layers`.
     pub(crate) fn cost(&self, registry: &Registry, layers: &ServerLayers) -> Result<Cost> {
-        let known = self.by_server.get(&layers.server.id);
-        let desired = registry.configurations().desired(layers, known.map(|(row, _)| row))?;
-        let client = known.and_then(|(_, client)| client.as_ref());
+        let (row, client) = self.registration_and_client(layers).unzip();
+        let desired = registry.configurations().desired(layers, row)?;
+        let client = client.flatten();
         Ok(cost(&desired, client, registry.now()))
     }
 }

@@ -85,7 +85,7 @@ impl ImpactTracker {
             if enqueue(write, &layers, because).await? {
                 affected.registrations += 1;
                 let cost = clients.cost(write.registry, &layers)?;
-                affected.count(match self.replacements {
+                affected.add_cost(match self.replacements {
                     ReplacementMode::Defer
                         if require_approval(write, &layers).await? && cost == Cost::Replaced =>
                     {

@@ -1,4 +1,4 @@
-//! Client ID Metadata Documents: published, and served.
+//! Publishes and reads Client ID Metadata Documents.
 
 use crate::actor::Actor;
 use crate::ports::registration_queue::{Claim, StepError};
@@ -12,23 +12,25 @@ use registry_core::oauth::{client_id_document, document_url};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter};
 
-/// Publishes the Client ID Metadata Document of a claimed registration: from now on it is answered at its URL.
+/// Publishes the Client ID Metadata Document of a claimed registration: from the commit on, the document is served at its
+/// URL. A document that was published before keeps its URL. Fails with [`StepError::Refused`] if the metadata cannot be
+/// published in a document.
 pub(crate) async fn publish_document(
     registry: &Registry,
     claim: &Claim,
     context: &Context,
 ) -> Result<Published, StepError> {
-    let Some(public) = &context.row.layers.in_force.settings.cimd_public_url else {
+    let Some(public_url) = &context.row.layers.in_force.settings.cimd_public_url else {
         return Err(Error::Internal("a document without `cimd.public_url`".into()).into());
     };
     let write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
     let row = claimed(&write, claim).await?;
-    // Not the registration's own id: it would tell everybody when the server was made.
+    // The document has a random id, because the id of the registration contains the time of its creation.
     let id = match row.document_id.clone() {
         Some(id) => id,
         None => random_id()?,
     };
-    let url = document_url(public, &id);
+    let url = document_url(public_url, &id);
     let effective = &context.desired.effective;
     let text = match client_id_document(&url, &effective.client_metadata, effective.scope_is_admins) {
         Ok(text) => text,
@@ -46,7 +48,7 @@ pub(crate) async fn publish_document(
     Ok(Published { url, text })
 }
 
-/// 128 random bits as text.
+/// 128 random bits in hexadecimal.
 fn random_id() -> Result<String> {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes)
@@ -55,7 +57,7 @@ fn random_id() -> Result<String> {
 }
 
 impl Registrations<'_> {
-    /// The Client ID Metadata Document published under this id, if one is.
+    /// The Client ID Metadata Document that is published under this document id; `None` if there is none.
     pub async fn client_id_document(self, id: &str) -> Result<Option<String>> {
         let row = registration::Entity::find()
             .filter(registration::Column::DocumentId.eq(id))

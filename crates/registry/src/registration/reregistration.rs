@@ -228,7 +228,7 @@ impl Registrations<'_> {
         known: &'a KnownClients,
     ) -> Result<Option<(&'a registration::Model, ReplacementCost, Option<(&'static str, &'static str)>)>>
     {
-        let Some((row, client)) = known.registration(layers) else { return Ok(None) };
+        let Some((row, client)) = known.registration_and_client(layers) else { return Ok(None) };
         let desired = self.registry.configurations().desired(layers, Some(row))?;
         // What was lost before a later answer is in the ledger already: only an open question can become another client.
         let lost = row.state == State::Unconfirmed.as_str();

@@ -1,4 +1,5 @@
-//! Workspaces with what is in them: for the list, for the page of one, and for what its deletion would take along.
+//! Counts of what workspaces contain: for the list of workspaces, for the page of one workspace, and for the dry run of
+//! its deletion.
 
 use crate::lookup::integrations::{IntegrationRef, access_enabled, integration_ref};
 use crate::lookup::workspaces;
@@ -17,18 +18,18 @@ use sea_orm::{
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// A workspace and what is in it.
+/// A workspace with counts of what it contains. Deleted servers and integrations do not count.
 #[derive(Clone, Debug)]
 pub struct WorkspaceSummary {
     /// The workspace.
     pub workspace: Workspace,
-    /// Integrations it may use.
+    /// How many integrations the workspace may use.
     pub integrations: u64,
-    /// Servers.
+    /// How many servers the workspace has.
     pub servers: u64,
-    /// How many of their registrations are in each state, as far as there are any.
+    /// The number of registrations per state, in the order of [`State::ALL`]; states without registrations are left out.
     pub registrations: Vec<(State, u64)>,
-    /// Workspace and server layers that set something.
+    /// How many workspace layers and server layers have a configuration.
     pub overrides: u64,
 }
 
@@ -37,31 +38,31 @@ pub struct WorkspaceSummary {
 pub struct WorkspaceIntegration {
     /// The integration.
     pub integration: IntegrationRef,
-    /// Whether it belongs to the workspace.
+    /// Whether the integration belongs to the workspace (and is not organisation-wide).
     pub own: bool,
-    /// Whether the workspace has set a layer over it.
+    /// Whether the workspace layer of the integration has a configuration.
     pub overridden: bool,
-    /// Servers of it in the workspace.
+    /// How many servers of the integration the workspace has.
     pub servers: u64,
 }
 
-/// What deleting a workspace takes along.
+/// How much is deleted, withdrawn or revoked together with a workspace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkspaceLosses {
-    /// Integrations that belong to it.
+    /// Integrations that belong to the workspace.
     pub integrations: u64,
-    /// Servers.
+    /// Servers of the workspace.
     pub servers: u64,
-    /// Registrations, whose clients are withdrawn.
+    /// Registrations of these servers, whose clients are withdrawn.
     pub registrations: u64,
-    /// API keys bound to it, which are revoked.
+    /// API keys bound to the workspace, which are revoked.
     pub keys: u64,
-    /// Users bound to it, who lose all access.
+    /// Users bound to the workspace, who lose all access.
     pub users: u64,
 }
 
 impl Workspaces<'_> {
-    /// Workspaces by slug, with what is in them.
+    /// One page of workspaces in the order of their slugs, each with counts of what it contains.
     pub async fn summaries(
         self,
         actor: &Actor,
@@ -71,28 +72,28 @@ impl Workspaces<'_> {
         let found = self.list(actor, filter, request).await?;
         let ids: Vec<Uuid> = found.items.iter().map(|workspace| workspace.id.0).collect();
         let db = self.registry.db();
-        let layers = Layers::of(db, &ids).await?;
-        let states = states_of(db, &ids).await?;
-        let servers = servers_of(db, &ids).await?;
+        let access = IntegrationAccess::load(db, &ids).await?;
+        let registrations = count_registrations(db, &ids).await?;
+        let servers = count_servers(db, &ids).await?;
         found.try_map(|workspace| {
             let id = workspace.id.0;
-            let in_state = |state: State| states.get(&(id, state)).copied().unwrap_or(0);
-            let (count, configured) = servers.get(&id).copied().unwrap_or_default();
+            let in_state = |state: State| registrations.get(&(id, state)).copied().unwrap_or(0);
+            let servers = servers.get(&id).copied().unwrap_or_default();
             Ok(WorkspaceSummary {
-                integrations: layers.usable_by(id).count() as u64,
-                servers: count,
+                integrations: access.usable_by(id).count() as u64,
+                servers: servers.all,
                 registrations: State::ALL
                     .iter()
                     .map(|state| (*state, in_state(*state)))
                     .filter(|(_, count)| *count > 0)
                     .collect(),
-                overrides: configured + layers.overrides_of(id),
+                overrides: servers.configured + access.count_workspace_layers(id),
                 workspace,
             })
         })
     }
 
-    /// The integrations a workspace may use, by slug.
+    /// The integrations that a workspace may use, in the order of their slugs.
     pub async fn integrations(
         self,
         actor: &Actor,
@@ -100,8 +101,8 @@ impl Workspaces<'_> {
     ) -> Result<Vec<WorkspaceIntegration>> {
         actor.require(Permission::ListIntegrations)?;
         let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
-        let layers = Layers::of(self.registry.db(), &[workspace.id]).await?;
-        let counts: Vec<(Uuid, i64)> = server::Entity::find()
+        let access = IntegrationAccess::load(self.registry.db(), &[workspace.id]).await?;
+        let server_counts: Vec<(Uuid, i64)> = server::Entity::find()
             .select_only()
             .column(server::Column::IntegrationId)
             .column_as(server::Column::Id.count(), "count")
@@ -111,22 +112,22 @@ impl Workspaces<'_> {
             .into_tuple()
             .all(self.registry.db())
             .await?;
-        let counts: HashMap<Uuid, i64> = counts.into_iter().collect();
-        layers
+        let server_counts: HashMap<Uuid, i64> = server_counts.into_iter().collect();
+        access
             .usable_by(workspace.id)
             .map(|model| {
-                let row = layers.rows.get(&(model.id, workspace.id));
+                let row = access.rows.get(&(model.id, workspace.id));
                 Ok(WorkspaceIntegration {
                     integration: integration_ref(model)?,
                     own: model.workspace_id == Some(workspace.id),
                     overridden: row.is_some_and(|row| row.configuration.is_some()),
-                    servers: counts.get(&model.id).map_or(0, |count| count.unsigned_abs()),
+                    servers: server_counts.get(&model.id).map_or(0, |count| count.unsigned_abs()),
                 })
             })
             .collect()
     }
 
-    /// What deleting a workspace would take along.
+    /// Counts what would be deleted, withdrawn or revoked together with a workspace. Changes nothing.
     pub async fn dry_run_delete(self, actor: &Actor, reference: &Reference) -> Result<WorkspaceLosses> {
         actor.require_organisation(Permission::DeleteWorkspaces)?;
         let db = self.registry.db();
@@ -158,15 +159,16 @@ impl Workspaces<'_> {
     }
 }
 
-/// All live integrations, and what some workspaces have over them.
-struct Layers {
+/// All live integrations, and the access rows of some workspaces. An access row also stores the workspace layer.
+struct IntegrationAccess {
+    /// In the order of their slugs.
     integrations: Vec<integration::Model>,
-    /// By integration and workspace.
+    /// Key: the ids of integration and workspace. Rows of deleted integrations are included.
     rows: HashMap<(Uuid, Uuid), access::Model>,
 }
 
-impl Layers {
-    async fn of(db: &impl ConnectionTrait, workspaces: &[Uuid]) -> Result<Self> {
+impl IntegrationAccess {
+    async fn load(db: &impl ConnectionTrait, workspaces: &[Uuid]) -> Result<Self> {
         let integrations = integration::Entity::find()
             .filter(integration::Column::DeletedAt.is_null())
             .order_by_asc(integration::Column::SlugKey)
@@ -180,6 +182,7 @@ impl Layers {
         Ok(Self { integrations, rows })
     }
 
+    /// The integrations that `workspace` may use, in the order of their slugs.
     fn usable_by(&self, workspace: Uuid) -> impl Iterator<Item = &integration::Model> {
         self.integrations.iter().filter(move |model| {
             let row = self.rows.get(&(model.id, workspace));
@@ -187,17 +190,21 @@ impl Layers {
         })
     }
 
-    fn overrides_of(&self, workspace: Uuid) -> u64 {
-        let live = |id: &Uuid| self.integrations.iter().any(|model| model.id == *id);
-        self.rows
+    /// How many live integrations have a configuration in the layer of `workspace`.
+    fn count_workspace_layers(&self, workspace: Uuid) -> u64 {
+        self.integrations
             .iter()
-            .filter(|((model, of), row)| *of == workspace && row.configuration.is_some() && live(model))
+            .filter_map(|model| self.rows.get(&(model.id, workspace)))
+            .filter(|row| row.configuration.is_some())
             .count() as u64
     }
 }
 
-/// How many registrations of live servers are in each state, by workspace.
-async fn states_of(db: &impl ConnectionTrait, workspaces: &[Uuid]) -> Result<HashMap<(Uuid, State), u64>> {
+/// The number of registrations of live servers, by workspace and state. States without registrations have no entry.
+async fn count_registrations(
+    db: &impl ConnectionTrait,
+    workspaces: &[Uuid],
+) -> Result<HashMap<(Uuid, State), u64>> {
     let rows: Vec<(Uuid, String, i64)> = registration::Entity::find()
         .join(JoinType::InnerJoin, registration::Relation::Server.def())
         .select_only()
@@ -217,8 +224,19 @@ async fn states_of(db: &impl ConnectionTrait, workspaces: &[Uuid]) -> Result<Has
         .collect())
 }
 
-/// How many live servers a workspace has, and how many of them with a layer of their own.
-async fn servers_of(db: &impl ConnectionTrait, workspaces: &[Uuid]) -> Result<HashMap<Uuid, (u64, u64)>> {
+/// Counts of the live servers of one workspace.
+#[derive(Clone, Copy, Default)]
+struct ServerCounts {
+    all: u64,
+    /// Servers whose server layer has a configuration.
+    configured: u64,
+}
+
+/// Counts live servers by workspace. Workspaces without servers have no entry.
+async fn count_servers(
+    db: &impl ConnectionTrait,
+    workspaces: &[Uuid],
+) -> Result<HashMap<Uuid, ServerCounts>> {
     let rows: Vec<(Uuid, i64, i64)> = server::Entity::find()
         .select_only()
         .column(server::Column::WorkspaceId)
@@ -232,6 +250,8 @@ async fn servers_of(db: &impl ConnectionTrait, workspaces: &[Uuid]) -> Result<Ha
         .await?;
     Ok(rows
         .into_iter()
-        .map(|(id, all, configured)| (id, (all.unsigned_abs(), configured.unsigned_abs())))
+        .map(|(id, all, configured)| {
+            (id, ServerCounts { all: all.unsigned_abs(), configured: configured.unsigned_abs() })
+        })
         .collect())
 }

@@ -1,8 +1,8 @@
-//! Invite a user.
+//! The page that invites a user.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::pages::settings::users::{ROLES, with_link};
+use crate::pages::settings::users::{ROLES, page_with_link};
 use crate::view::{Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -19,12 +19,13 @@ struct Page {
     shell: Shell,
     form: Form,
     workspaces: Vec<Workspace>,
-    /// The identity provider, when its groups decide the roles of users.
-    groups_at: Option<String>,
+    /// The label of the identity provider, if its groups decide the roles of users who sign in with it.
+    group_provider: Option<String>,
     problems: Vec<Finding>,
 }
 
 impl Page {
+    /// The finding about the form field of this JSON Pointer, such as `/email`.
     fn problem(&self, pointer: &str) -> Option<&Finding> {
         self.problems.iter().find(|finding| finding.pointer == pointer)
     }
@@ -48,6 +49,8 @@ pub(super) async fn show(request: HttpRequest, signed_in: SignedInUser) -> Resul
     render(&request, &signed_in, form, Vec::new()).await
 }
 
+/// The page with the form as it was filled in; 422 if there are `problems`. Only for actors who may manage users of the
+/// whole organisation.
 async fn render(
     request: &HttpRequest,
     signed_in: &SignedInUser,
@@ -63,11 +66,13 @@ async fn render(
     let shell = Shell::of(request, signed_in, "settings", title);
     let workspaces = crate::pages::api_keys::workspaces(signed_in).await?;
     let provider = signed_in.registry.settings().provider.as_ref();
-    let groups_at = provider.filter(|one| !one.groups.is_empty()).map(|one| one.label.clone());
-    Ok(html(status, &Page { shell, form, workspaces, groups_at, problems })?)
+    let group_provider =
+        provider.filter(|provider| !provider.groups.is_empty()).map(|provider| provider.label.clone());
+    Ok(html(status, &Page { shell, form, workspaces, group_provider, problems })?)
 }
 
-/// The response contains the sign-in link, the only time. It is not a redirect, because the link must not be in a URL.
+/// Invites the user and answers with the page that shows the sign-in link. The link is shown only once and must not get
+/// into a URL, so the answer is not a redirect.
 #[post("/settings/people/new")]
 pub(super) async fn submit(
     request: HttpRequest,
@@ -85,10 +90,10 @@ pub(super) async fn submit(
         roles: Roles::one(role, (!form.workspace.is_empty()).then(|| Reference::parse(&form.workspace))),
     };
     match signed_in.registry.users().invite(&signed_in.actor, new).await {
-        Ok(invited) => with_link(&request, &signed_in, invited).await,
+        Ok(invited) => page_with_link(&request, &signed_in, invited).await,
         Err(registry::Error::Invalid(mut findings)) => {
             for finding in &mut findings.0 {
-                // The form has one workspace; a finding of the application has the index of a list.
+                // The use case accepts several workspaces and points at them by index; this form has one.
                 finding.pointer = match finding.pointer.as_str() {
                     "/workspaces/0/role" => "/role".into(),
                     "/workspaces/0/workspace_id" => "/workspace".into(),

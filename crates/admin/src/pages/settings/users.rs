@@ -80,8 +80,8 @@ async fn render(
     Ok(html(status, &page)?)
 }
 
-/// The page with a new sign-in link, the only time it is shown.
-pub(super) async fn with_link(
+/// The page with a new sign-in link, which is shown only this once.
+pub(super) async fn page_with_link(
     request: &HttpRequest,
     signed_in: &SignedInUser,
     invited: Invited,
@@ -116,7 +116,7 @@ pub(super) async fn new_link(
     path: web::Path<UserId>,
 ) -> Result<HttpResponse, Failure> {
     let invited = signed_in.registry.users().new_sign_in_link(&signed_in.actor, *path).await?;
-    with_link(&request, &signed_in, invited).await
+    page_with_link(&request, &signed_in, invited).await
 }
 
 #[derive(Template)]

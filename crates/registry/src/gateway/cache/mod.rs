@@ -1,17 +1,20 @@
 //! The in-memory cache of gateway documents, and what keeps it consistent with the database.
 //!
 //! * `document`: the bytes of resolved documents, prepared once per change, found without a lock.
-//! * `identity`: credentials of gateways that were checked.
-//! * `lookup`: a gateway's GET: from memory, or loaded once for all that wait (single flight).
-//! * `access_log`: who read which secret, and which key was used when, written in the background.
+//! * `identity`: checked credentials of gateways.
+//! * `lookup`: answers a gateway's GET from memory, or loads the document once for all requests that wait for it (single
+//!   flight).
+//! * `access_log`: who read which secret, and when each API key was last used; written in the background.
 //! * `changes`: the newest changes, for gateways that follow them.
-//! * `watcher`: the task that learns of every commit, of this and of other processes, and invalidates what it touches.
+//! * `watcher`: the task that reads every commit, of this and of other processes, and invalidates the entries that the
+//!   commit changed.
 //!
-//! Nothing is cached while no watcher runs: the cache would keep what is no longer true.
+//! Nothing is cached while no watcher runs, because nothing would invalidate outdated entries.
 //!
-//! No reader ever keeps an outdated entry (INV-42), by this order. A loader notes the newest change that its snapshot
-//! holds, inserts, and then looks whether a newer one was announced meanwhile. The watcher announces first and
-//! invalidates afterwards. So the second of the two always sees the first.
+//! The cache never keeps an outdated entry (INV-42), because of this order. A reader that loads an entry notes the revision
+//! of its snapshot, inserts the entry, and then reads `Live::applied`; if that is newer, the reader drops the entry. The
+//! watcher stores the new revision in `Live::applied` first and invalidates entries afterwards. So either the reader sees
+//! the new revision, or the watcher sees the new entry.
 
 mod access_log;
 mod changes;
@@ -19,6 +22,7 @@ mod document;
 mod identity;
 mod lookup;
 mod watcher;
+
 use crate::gateway::Gateway;
 use registry_core::clock::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -28,18 +32,18 @@ pub use changes::{ChangeEvent, GatewayChange, WatchResult};
 pub use document::{CachedDocument, Coding};
 pub(crate) use identity::{Identity, fingerprint};
 
-/// The memory of one process.
+/// The cache of one process, and what this process knows about the database.
 #[derive(Default)]
 pub(crate) struct Live {
-    /// Whether a watcher keeps the rest consistent.
+    /// Whether a watcher runs and keeps the entries consistent with the database.
     watching: AtomicBool,
-    /// The newest change that was marked, as a revision.
+    /// The revision of the newest change that the watcher has read; stored before the watcher invalidates entries.
     applied: AtomicI64,
-    /// Whether API keys or users changed, and the cached credentials were not checked since.
+    /// Whether cached credentials must be checked again, because API keys or users changed.
     identities_due: AtomicBool,
-    /// Since when the database does not answer, in milliseconds since 1970; 0: it does.
+    /// When the database stopped answering, in milliseconds since 1970; 0 while the database answers.
     away_since: AtomicI64,
-    /// Whether this process ends: gateways that follow changes shall go to another one.
+    /// Whether this process is ending, so that gateways that follow changes must connect to another process.
     closing: AtomicBool,
     documents: document::Documents,
     pub(crate) identities: identity::Identities,
@@ -52,28 +56,30 @@ impl Live {
         self.watching.load(Ordering::SeqCst)
     }
 
-    /// Announces each commit that changed a document, of this or of another process.
+    /// Receives the revision of the newest announced change, made by this or by another process.
     pub(crate) fn commits(&self) -> watch::Receiver<i64> {
         self.changes.announced.subscribe()
     }
 
-    /// The cached documents were prepared with shared settings that are no longer in force.
+    /// Invalidates every cached document, because all were prepared with shared settings that are no longer in force.
     pub(crate) fn settings_changed(&self) {
         self.documents.invalidate_all();
     }
 
+    /// The revision of the newest change that the watcher has read.
     pub(crate) fn applied(&self) -> i64 {
         self.applied.load(Ordering::SeqCst)
     }
 }
 
 impl Gateway<'_> {
-    /// Whether this process caches documents, as [`Self::watch`] makes it do.
+    /// Whether this process caches documents: while [`Self::watch`] runs.
     pub fn is_watching(self) -> bool {
         self.registry.inner.live.is_watching()
     }
 
-    /// Ends every wait for a change, so that gateways that follow go to another process at once. Called when this process ends.
+    /// Ends every wait for a change, so that gateways that follow changes connect to another process at once. Called when
+    /// this process ends.
     pub fn close(self) {
         self.registry.inner.live.closing.store(true, Ordering::SeqCst);
         self.registry.inner.live.changes.announced.send_modify(|_| {});
@@ -84,12 +90,13 @@ impl Gateway<'_> {
         self.registry.inner.live.closing.load(Ordering::SeqCst)
     }
 
-    /// How many documents are cached, and their bytes.
+    /// `(documents, bytes)`: how many documents are cached, and their total size.
     pub fn cached_documents(self) -> (usize, usize) {
         self.registry.inner.live.documents.volume()
     }
 
-    /// Since when the database has not answered, so that gateways get the last known documents; `None` while it answers.
+    /// When the database stopped answering; since then, gateways get the last known documents. `None` while the database
+    /// answers.
     pub fn away_since(self) -> Option<Timestamp> {
         match self.registry.inner.live.away_since.load(Ordering::Relaxed) {
             0 => None,

@@ -1,6 +1,7 @@
 use sea_orm::entity::prelude::*;
 
-/// Values that all processes of the deployment share: schema, settings, key checks, clock.
+/// Values that all processes of the deployment share: schema, settings, check values of the
+/// sealing keys, clock.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "deployment")]
 pub struct Model {

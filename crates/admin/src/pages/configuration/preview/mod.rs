@@ -1,4 +1,5 @@
-//! What a configuration results in: the values that are sent, the consent screen, and the difference to another text.
+//! Previews of a configuration: the metadata that will be sent, the consent screen that users will see, and the
+//! differences between two texts.
 
 pub(crate) mod consent;
 pub(crate) mod diff;
