@@ -147,7 +147,8 @@ struct Inner {
     settings: Settings,
     in_force: std::sync::RwLock<Arc<storage::settings_generations::InForce>>,
     ring: SealingRing,
-    keys: Option<identity::bearer::verifier::BearerAuthenticator>,
+    /// `None`: no token issuer is configured.
+    bearer: Option<identity::bearer::verifier::BearerAuthenticator>,
     clock: Arc<dyn Clock>,
     services: Arc<dyn ExternalServices>,
     request_limiter: limits::requests::RequestLimiter,

@@ -74,7 +74,7 @@ pub struct Migrate {
     /// End a rollout of changed settings: from now on only processes with the current settings are accepted
     #[arg(long, conflicts_with = "put_back")]
     pub finish_rollout: bool,
-    /// Roll back to the settings before the rollout: run it with those settings
+    /// Roll back to the settings before the rollout: run this command with those settings
     #[arg(long)]
     pub put_back: bool,
 }
@@ -104,7 +104,7 @@ pub struct NewKey {
     #[arg(long)]
     pub name: String,
     /// admin, manager, viewer or gateway
-    #[arg(long, value_parser = role)]
+    #[arg(long, value_parser = parse_role)]
     pub role: Role,
     /// Bind the key to one workspace (slug or id) [default: the whole organisation]
     #[arg(long)]
@@ -140,6 +140,17 @@ pub enum User {
     Reset(Reset),
 }
 
+/// Options of `user link`.
+#[derive(Args, Debug)]
+pub struct Link {
+    /// The user's e-mail address
+    #[arg(long)]
+    pub email: String,
+    /// The role of a new user: admin, manager or viewer [default: admin for the first user, then viewer]
+    #[arg(long, value_parser = parse_role)]
+    pub role: Option<Role>,
+}
+
 /// Options of `user reset`.
 #[derive(Args, Debug)]
 pub struct Reset {
@@ -167,7 +178,7 @@ pub struct Restore {
     #[arg(long)]
     pub as_it_was: bool,
     /// Revoke every API key of the backup that was created at or after this timestamp (RFC 3339, or `all`), and end all sessions
-    #[arg(long, value_name = "TIMESTAMP", value_parser = since, conflicts_with = "as_it_was")]
+    #[arg(long, value_name = "TIMESTAMP", value_parser = parse_since, conflicts_with = "as_it_was")]
     pub revoke_keys_since: Option<Timestamp>,
     /// Restore although sealing keys are lost: secrets encrypted with them must be entered again
     #[arg(long)]
@@ -177,8 +188,8 @@ pub struct Restore {
 /// Subcommands of `audit`.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
-    /// Verify that no event was changed, added or removed since it was written; exit 1 and name the first such event, 3 when
-    /// something could not be checked
+    /// Verify that no event was changed, added or removed since it was written; exit 1 and name the first such event; exit 3
+    /// if something could not be checked
     Verify(VerifyAudit),
     /// Start signing the log with a new key from its current state, when `verify` fails for a known reason; this is audited
     Restart,
@@ -215,18 +226,8 @@ pub struct Abandon {
     pub key: String,
 }
 
-/// Options of `user link`.
-#[derive(Args, Debug)]
-pub struct Link {
-    /// The user's e-mail address
-    #[arg(long)]
-    pub email: String,
-    /// The role of a new user: admin, manager or viewer [default: admin for the first user, then viewer]
-    #[arg(long, value_parser = role)]
-    pub role: Option<Role>,
-}
-
-fn since(text: &str) -> Result<Timestamp, String> {
+/// The timestamp of `--revoke-keys-since`; `all` is the epoch.
+fn parse_since(text: &str) -> Result<Timestamp, String> {
     if text == "all" {
         return Ok(Timestamp::UNIX_EPOCH);
     }
@@ -235,7 +236,7 @@ fn since(text: &str) -> Result<Timestamp, String> {
         .map_err(|_| "write a timestamp such as 2026-11-23T08:00:00Z, or `all`".to_owned())
 }
 
-fn role(text: &str) -> Result<Role, String> {
+fn parse_role(text: &str) -> Result<Role, String> {
     Role::parse(text).ok_or_else(|| "the roles are admin, manager, viewer and gateway".to_owned())
 }
 
@@ -245,15 +246,15 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn command_line_is_valid() {
+    fn the_command_line_passes_the_checks_of_clap() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn role_argument_is_validated() {
-        let typed =
+    fn an_unknown_role_is_refused() {
+        let parsed =
             |role| Cli::try_parse_from(["mcp-registry", "key", "create", "--name", "n", "--role", role]);
-        assert!(typed("gateway").is_ok());
-        assert!(typed("root").is_err_and(|error| error.to_string().contains("manager")));
+        assert!(parsed("gateway").is_ok());
+        assert!(parsed("root").is_err_and(|error| error.to_string().contains("manager")));
     }
 }

@@ -1,4 +1,4 @@
-//! One claimed registration, step after step, until there is nothing to do now.
+//! Reconciles one claimed registration: plans and executes step after step until nothing is to do now.
 
 use crate::steps::StepExecutor;
 use chrono::Duration;
@@ -9,12 +9,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-/// More steps than any plan has: a plan that never becomes idle must not become a flood of requests.
+/// Maximum number of steps per claim, withdrawals not counted. Higher than any correct plan needs: it stops a plan that
+/// never becomes idle from sending requests without end.
 const MAX_STEPS: usize = 12;
-/// When a registration is looked at again whose plan never becomes idle.
-const MAX_STEPS_INTERVAL: Duration = Duration::hours(1);
+/// Time until a registration that used [`MAX_STEPS`] is due again.
+const RETRY_AFTER_MAX_STEPS: Duration = Duration::hours(1);
 
-/// Brings one claimed registration as far as it goes now.
+/// Reconciles one claimed registration and logs errors; [`reconcile_claim`] does the work.
 pub(crate) async fn reconcile(
     queue: impl RegistrationQueue,
     servers: Arc<impl AuthorizationServers>,
@@ -32,10 +33,11 @@ pub(crate) async fn reconcile(
         match reconcile_claim(&queue, &*servers, &claim, &stop).await {
             Ok(()) => {}
             Err(StepError::LeaseLost) => tracing::info!("lease lost"),
+            // `StepExecutor::execute` records refusals as failed attempts, so that none should arrive here.
             Err(StepError::Refused(failure)) => {
                 tracing::error!(reason = %failure.code, "a refused step was not recorded");
             }
-            // The lease ends by itself, and the registration is tried again then.
+            // When the lease expires, a worker claims the registration again.
             Err(StepError::Registry(error)) => {
                 tracing::error!(%error, source = ?error.source(), "reconciling failed");
             }
@@ -44,6 +46,7 @@ pub(crate) async fn reconcile(
     work.instrument(span).await;
 }
 
+/// Executes steps until one of them ends the claim, then settles the claim with this outcome.
 async fn reconcile_claim<Q: RegistrationQueue>(
     queue: &Q,
     servers: &impl AuthorizationServers,
@@ -56,15 +59,15 @@ async fn reconcile_claim<Q: RegistrationQueue>(
         tracing::Span::current().record("server", &context.name);
         let outcome = if steps_left == 0 {
             tracing::error!("the plan never becomes idle");
-            ReconcileOutcome::Wait(queue.now() + MAX_STEPS_INTERVAL)
+            ReconcileOutcome::Wait(queue.now() + RETRY_AFTER_MAX_STEPS)
         } else {
             let planned = plan(&context.desired, &context.observed, queue.now());
             tracing::debug!(?planned, "planned");
-            // Each former client is withdrawn once, however many there are.
+            // Withdrawals are not counted: their number is that of the former clients, and each client is withdrawn once.
             if !matches!(planned, Step::Withdraw(_)) {
                 steps_left -= 1;
             }
-            match next_outcome(queue, servers, claim, &context, planned, stop).await? {
+            match execute_step(queue, servers, claim, &context, planned, stop).await? {
                 Some(outcome) => outcome,
                 None => continue,
             }
@@ -73,8 +76,9 @@ async fn reconcile_claim<Q: RegistrationQueue>(
     }
 }
 
-/// Executes the planned step. `None`: it is recorded, and the next one is to be planned.
-async fn next_outcome<Q: RegistrationQueue>(
+/// Executes the planned step and returns `None`: its result is recorded, and the caller plans the next step. Returns the outcome that
+/// ends the claim if there is nothing to execute, the process stops, or the request must wait for a slot.
+async fn execute_step<Q: RegistrationQueue>(
     queue: &Q,
     servers: &impl AuthorizationServers,
     claim: &Claim,
@@ -87,7 +91,7 @@ async fn next_outcome<Q: RegistrationQueue>(
         Step::Idle(state, until) => ReconcileOutcome::Idle(state, until),
         Step::Blocked(block, until) => ReconcileOutcome::Blocked(block, until),
         Step::AwaitApproval(block, until) => ReconcileOutcome::AwaitApproval(block, until),
-        // Told to stop between two steps: the registration is handed back, due at once.
+        // The process stops: the registration is released and due at once, for another worker.
         _ if stop.is_cancelled() => ReconcileOutcome::Wait(queue.now()),
         sending => {
             let executor = StepExecutor { queue, servers, claim, context };

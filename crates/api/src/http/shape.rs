@@ -1,6 +1,6 @@
-//! The validation of a body against its documented schema: types, enum values, lengths, ranges, missing and unknown
-//! members, each with its JSON Pointer, all in one pass. The OpenAPI document and the validation use the same
-//! numbers, so that they agree.
+//! Checks a request body against the OpenAPI schema of its type: types, enum values, lengths, ranges, missing and unknown
+//! members. One pass returns all findings, each with its JSON Pointer. The OpenAPI document is made from the same schema, so
+//! the document and the check cannot differ.
 
 use crate::http::per_type::PerType;
 use registry_core::finding::{Finding, Findings, Report, Severity, echo, pointer_push};
@@ -9,62 +9,69 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use utoipa::{PartialSchema, ToSchema};
 
-/// Minimum similarity of two names to suggest one for the other.
+/// Minimum Jaro-Winkler similarity, 0 to 1, of a known name that is suggested for an unknown one.
 const MIN_SIMILARITY: f64 = 0.8;
 /// Maximum length, in bytes, of a name that is compared with known names: comparing takes time.
-const MAX_COMPARED: usize = 64;
-/// Maximum length, in bytes, of a member name that a pointer repeats.
-const MAX_NAME: usize = 256;
-/// Maximum length, in characters, of a text without a length in its schema: ids, slugs, words.
-const MAX_TEXT: usize = 2048;
+const MAX_COMPARED_NAME: usize = 64;
+/// Maximum length, in bytes, of an unknown member's name that is put into a JSON Pointer.
+const MAX_NAME_IN_POINTER: usize = 256;
+/// Maximum length, in characters, of a string whose schema has no `maxLength`: ids, slugs, words.
+const DEFAULT_MAX_LENGTH: usize = 2048;
 
-/// The schema of a body, computed once.
-struct Compiled {
-    whole: Value,
-    named: HashMap<String, Value>,
+/// The OpenAPI schema of one body type as JSON.
+struct BodySchema {
+    /// The schema of the body itself.
+    root: Value,
+    /// The schemas that `$ref` names, by name.
+    components: HashMap<String, Value>,
 }
 
-static NULL: Value = Value::Null;
+/// Stands for a schema that is not found; every value conforms to it.
+static NO_SCHEMA: Value = Value::Null;
 
-static SCHEMAS: PerType<Compiled> = PerType::new();
+/// One entry per body type, made at the first request.
+static SCHEMAS: PerType<BodySchema> = PerType::new();
 
-fn compiled<T: ToSchema + 'static>() -> &'static Compiled {
+fn body_schema<T: ToSchema + 'static>() -> &'static BodySchema {
     SCHEMAS.get::<T>(|| {
-        let mut named = Vec::new();
-        T::schemas(&mut named);
-        let named =
-            named.into_iter().filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)));
-        Compiled {
-            named: named.collect(),
-            whole: serde_json::to_value(<T as PartialSchema>::schema()).unwrap_or_default(),
+        let mut components = Vec::new();
+        T::schemas(&mut components);
+        let components = components
+            .into_iter()
+            .filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)));
+        BodySchema {
+            components: components.collect(),
+            root: serde_json::to_value(<T as PartialSchema>::schema()).unwrap_or_default(),
         }
     })
 }
 
-/// Validates `value` against the schema of `T`; with `changes` it must contain at least one member.
-pub(crate) fn check<T: ToSchema + 'static>(value: &Value, changes: bool) -> Findings {
-    let schema = compiled::<T>();
-    let mut shape = SchemaCheck { schema, report: Report::default(), listed: false };
-    shape.check_value(value, &schema.whole, "", "");
-    if changes && !shape.report.has_errors() && value.as_object().is_some_and(Map::is_empty) {
-        shape.report.push(nothing_to_change(&schema.whole));
+/// Checks `value` against the schema of `T`. `needs_member`: an object without members is an error (for bodies of updates).
+pub(crate) fn check<T: ToSchema + 'static>(value: &Value, needs_member: bool) -> Findings {
+    let schema = body_schema::<T>();
+    let mut check = BodyCheck { schema, report: Report::default(), members_listed: false };
+    check.check_value(value, &schema.root, "", "");
+    if needs_member && !check.report.has_errors() && value.as_object().is_some_and(Map::is_empty) {
+        check.report.push(nothing_to_change(&schema.root));
     }
-    shape.report.into_findings()
+    check.report.into_findings()
 }
 
-struct SchemaCheck {
-    schema: &'static Compiled,
+/// State of one check.
+struct BodyCheck {
+    schema: &'static BodySchema,
     report: Report,
-    /// Whether the known members were listed already: once is enough.
-    listed: bool,
+    /// Whether a finding has listed the known members; only the first finding of an unknown member lists them.
+    members_listed: bool,
 }
 
-impl SchemaCheck {
-    /// `name` is the name of the value in messages; empty for the whole body.
+impl BodyCheck {
+    /// Checks a value and all values in it. `pointer` is the JSON Pointer of the value; `name` is the member's name in messages,
+    /// for an item that of its array. Both are empty for the body itself.
     fn check_value(&mut self, value: &Value, schema: &'static Value, pointer: &str, name: &str) {
-        let schema = self.resolved(schema, value);
-        let types = types(schema);
-        if !types.is_empty() && !types.iter().any(|kind| fits(value, kind)) {
+        let schema = self.resolve(schema, value);
+        let types = types_of(schema);
+        if !types.is_empty() && !types.iter().any(|json_type| has_type(value, json_type)) {
             self.report.push(wrong_type(pointer, name, &types));
             return;
         }
@@ -95,13 +102,14 @@ impl SchemaCheck {
             }
             return;
         }
-        let number = |bound: &str| schema[bound].as_u64().and_then(|number| usize::try_from(number).ok());
-        let (min, max) = (number("minLength"), number("maxLength").unwrap_or(MAX_TEXT));
-        // The application validates texts with a pattern and configurations, with more precise messages.
+        let bound = |keyword: &str| schema[keyword].as_u64().and_then(|bound| usize::try_from(bound).ok());
+        let (min, max) = (bound("minLength"), bound("maxLength").unwrap_or(DEFAULT_MAX_LENGTH));
+        // The application checks strings with a pattern, and configurations (recognised by their `maxLength`): it has more
+        // rules and better messages for them.
         if schema["pattern"].is_string() || max == MAX_CONFIGURATION_BYTES {
             return;
         }
-        // A character has at most four bytes, so most texts need not be counted.
+        // A string has no more characters than bytes, so that most strings need not be counted.
         let fits = text.len() <= max || text.chars().count() <= max;
         let finding = match min {
             Some(min) if min > 0 && text.is_empty() => {
@@ -120,17 +128,18 @@ impl SchemaCheck {
         self.report.push(finding);
     }
 
-    /// The codes are those of lengths.
+    /// Checks the range of an integer. The codes are the same as for lengths (`too_short` is: below the minimum).
     fn check_number(&mut self, value: &Value, schema: &Value, pointer: &str, name: &str) {
         let Some(number) = value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from)) else {
             return;
         };
         // utoipa writes bounds as integers.
         let whole = |bound: &Value| bound.as_i64().map(i128::from).or_else(|| bound.as_u64().map(i128::from));
-        let bound = |name: &str| whole(&schema[name]);
+        let bound = |keyword: &str| whole(&schema[keyword]);
         let (min, max) = (bound("minimum"), bound("maximum"));
-        let (low, high) = (min.is_some_and(|min| number < min), max.is_some_and(|max| number > max));
-        if !low && !high {
+        let too_low = min.is_some_and(|min| number < min);
+        let too_high = max.is_some_and(|max| number > max);
+        if !too_low && !too_high {
             return;
         }
         let (code, allowed) = match (min, max) {
@@ -143,12 +152,12 @@ impl SchemaCheck {
     }
 
     fn check_members(&mut self, members: &Map<String, Value>, schema: &'static Value, pointer: &str) {
-        // An object without listed members accepts any member; the application validates it.
+        // A schema without `properties` accepts any members; the application checks them.
         let Some(known) = schema["properties"].as_object() else { return };
         for (name, value) in members {
             match known.get(name) {
                 Some(schema) => self.check_value(value, schema, &pointer_push(pointer, name), name),
-                None => self.unknown_member(pointer, name, known),
+                None => self.report_unknown_member(pointer, name, known),
             }
         }
         for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -162,14 +171,16 @@ impl SchemaCheck {
         }
     }
 
-    fn unknown_member(&mut self, above: &str, name: &str, known: &Map<String, Value>) {
+    /// Reports the member `name` of the object at `parent` (a JSON Pointer), whose schema has only the members `known`.
+    fn report_unknown_member(&mut self, parent: &str, name: &str, known: &Map<String, Value>) {
         if self.report.is_full(Severity::Error) {
             self.report.drop_one();
             return;
         }
-        let pointer = if name.len() > MAX_NAME { above.to_owned() } else { pointer_push(above, name) };
+        let pointer =
+            if name.len() > MAX_NAME_IN_POINTER { parent.to_owned() } else { pointer_push(parent, name) };
         let mut message = format!("There is no member `{}` here. Remove it.", echo(name));
-        if !std::mem::replace(&mut self.listed, true) {
+        if !std::mem::replace(&mut self.members_listed, true) {
             let listed = known.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             message = format!("{message} The members are {listed}.");
         }
@@ -177,20 +188,21 @@ impl SchemaCheck {
         self.report.push(suggest(finding, name, known.keys().map(String::as_str)));
     }
 
-    /// Resolves a reference; of alternatives it takes the one that is not null, unless the value is null.
-    fn resolved(&self, schema: &'static Value, value: &Value) -> &'static Value {
+    /// Follows `$ref` and `oneOf`. Each `oneOf` here is `null` or one other schema: it stands for an `Option`.
+    fn resolve(&self, schema: &'static Value, value: &Value) -> &'static Value {
         if let Some(alternatives) = schema["oneOf"].as_array() {
             let alternative = alternatives.iter().find(|one| (one["type"] == "null") == value.is_null());
-            return alternative.map_or(&NULL, |one| self.resolved(one, value));
+            return alternative.map_or(&NO_SCHEMA, |one| self.resolve(one, value));
         }
         match schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
-            Some(name) => self.schema.named.get(name).unwrap_or(&NULL),
+            Some(name) => self.schema.components.get(name).unwrap_or(&NO_SCHEMA),
             None => schema,
         }
     }
 }
 
-fn types(schema: &Value) -> Vec<&str> {
+/// The JSON types that `schema` accepts; empty: any.
+fn types_of(schema: &Value) -> Vec<&str> {
     match &schema["type"] {
         Value::String(one) => vec![one],
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
@@ -198,8 +210,8 @@ fn types(schema: &Value) -> Vec<&str> {
     }
 }
 
-fn fits(value: &Value, kind: &str) -> bool {
-    match kind {
+fn has_type(value: &Value, json_type: &str) -> bool {
+    match json_type {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
         "string" => value.is_string(),
@@ -221,7 +233,7 @@ fn wrong_type(pointer: &str, name: &str, types: &[&str]) -> Finding {
     }
     let names: Vec<_> = types
         .iter()
-        .map(|kind| match *kind {
+        .map(|json_type| match *json_type {
             "null" => "null",
             "boolean" => "true or false",
             "string" => "a string",
@@ -241,15 +253,16 @@ fn unknown_word(pointer: &str, name: &str, word: &str, words: &[Value]) -> Findi
     suggest(finding, word, words.into_iter())
 }
 
-fn suggest<'a>(finding: Finding, meant: &str, known: impl Iterator<Item = &'a str>) -> Finding {
-    if meant.len() > MAX_COMPARED {
+/// Adds the most similar name of `known` to `finding`, if one is similar enough to `given`.
+fn suggest<'a>(finding: Finding, given: &str, known: impl Iterator<Item = &'a str>) -> Finding {
+    if given.len() > MAX_COMPARED_NAME {
         return finding;
     }
-    let alike = known
-        .map(|name| (strsim::jaro_winkler(&meant.to_ascii_lowercase(), name), name))
+    let most_similar = known
+        .map(|name| (strsim::jaro_winkler(&given.to_ascii_lowercase(), name), name))
         .filter(|(score, _)| *score >= MIN_SIMILARITY)
         .max_by(|one, other| one.0.total_cmp(&other.0));
-    match alike {
+    match most_similar {
         Some((_, name)) => finding.suggest(name),
         None => finding,
     }
@@ -286,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_ranges_equal_the_schema() {
+    fn lengths_and_ranges_are_those_of_the_schema() {
         let codes = |body: Value| -> Vec<(String, String)> {
             let findings = check::<Example>(&body, false);
             findings.iter().map(|one| (one.pointer.clone(), one.code.to_string())).collect()
@@ -300,7 +313,7 @@ mod tests {
             (json!({ "name": "ab", "wait": 31 }), Some(("/wait", "invalid_length"))),
             (json!({ "name": "ab", "wait": u64::MAX }), Some(("/wait", "invalid_length"))),
             (json!({ "name": "ab", "generation": 0 }), Some(("/generation", "too_short"))),
-            // The application validates a member with a pattern.
+            // The application checks a member with a pattern.
             (json!({ "name": "ab", "slug": "a" }), None),
         ] {
             let found: Vec<_> =

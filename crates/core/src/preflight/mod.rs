@@ -1,10 +1,10 @@
-//! What is known about a registration before it is sent: which method would be used, what exactly would
-//! be sent, and what will probably go wrong.
+//! Preflight: what is known about a registration before its request is sent (method, request body, probable problems).
 //!
-//! * [`forecast`] asks [`crate::registration::plan`], as the worker does, and prepares what the next step would send.
-//! * [`ADVICE`] is the one table of what can be foreseen; [`advise`] goes through it; `docs/preflight.md` is made from it.
-//! * [`examine`] presents a discovery as a list of probes, and tells which [`Approach`]es are possible.
-//! * [`connection_problem`] says what an answer of an MCP server means for a test of the connection.
+//! * [`forecast`] calls [`crate::registration::plan`], as the worker does, and prepares the request of the next step.
+//! * [`ADVICE`] is the only table of problems that can be predicted. [`advise`] evaluates each row of the table;
+//!   `docs/preflight.md` is generated from the table.
+//! * [`examine`] presents the result of a discovery as a list of probes, and tells which [`Approach`]es are possible.
+//! * [`connection_problem`] says what a response of an MCP server means for a connection test.
 
 mod advice;
 mod approach;

@@ -85,7 +85,7 @@ impl Registry {
         clock: Arc<dyn Clock>,
         services: Arc<dyn ExternalServices>,
     ) -> Result<Self> {
-        let keys = settings
+        let bearer = settings
             .jwt
             .as_ref()
             .map(verifier::BearerAuthenticator::new)
@@ -103,7 +103,7 @@ impl Registry {
             inner: Arc::new(Inner {
                 db,
                 ring,
-                keys,
+                bearer,
                 request_limiter: crate::limits::requests::RequestLimiter::new(&clock, &settings.limits),
                 in_force: RwLock::new(Arc::new(InForce::unread(settings.shared()))),
                 gateway_limits: GatewayRateLimits::new(&clock, settings.limits.max_watchers),

@@ -1,5 +1,5 @@
-//! Logos: fetched by the server, stored, and served from our own origin, so that a page loads no image from another host
-//! (INV-62). A stored logo reveals no more than its public address does.
+//! Logos: this deployment fetches and stores them and serves them from its own origin, so that a page loads no image from
+//! another host (INV-62). A stored logo reveals no more than its public address does.
 
 use crate::integrations::Logos;
 use crate::integrations::preflight::UNREACHABLE;
@@ -28,52 +28,52 @@ const FETCH_LEASE_MS: i64 = 60_000;
 /// Maximum number of stored logos; the least recently fetched are deleted first, and fetched again on demand.
 const MAX_LOGOS: u64 = 500;
 
-/// A logo, and what is known of it.
+/// A logo, identified by its URL, with its stored state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logo {
-    /// Where it is.
+    /// The URL in the metadata (`logo_uri`).
     pub url: String,
-    /// What it is.
+    /// Result of the last fetch, or that there was none.
     pub state: LogoState,
-    /// When it was last fetched.
+    /// When the logo was last fetched; `None`: never.
     pub fetched_at: Option<Timestamp>,
 }
 
-/// State of a logo.
+/// Result of the last fetch of a logo, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogoState {
-    /// It was never fetched.
+    /// The logo was never fetched, and no fetch is due.
     Unknown,
-    /// It is about to be fetched.
+    /// A save enqueued the logo; a worker will fetch it.
     Waiting,
-    /// A picture.
+    /// The fetch returned a picture, which is stored.
     Picture {
-        /// SHA-256 of its bytes in hex: how [`Registry::logo_file`] finds it.
+        /// SHA-256 of the bytes in hex; [`Logos::file`] takes it.
         digest: String,
-        /// `image/png` and the like, by its content.
+        /// Media type such as `image/png`, detected from the content.
         media_type: String,
         /// Width and height in pixels; a vector graphic has none.
         pixels: Option<(u32, u32)>,
         /// Size in bytes.
         size: u32,
-        /// What its server calls it, where that is something else.
+        /// `Content-Type` that the server sent, if it differs from `media_type`.
         labelled: Option<String>,
     },
-    /// None.
+    /// The fetch returned no picture, or the URL is not allowed.
     Problem {
         /// Stable code.
         code: String,
-        /// What is wrong and what to do: a sentence that begins behind the address.
+        /// What is wrong and what to do: the rest of a sentence whose subject is the URL of the logo.
         message: String,
     },
 }
 
-/// The image of a logo.
+/// The stored picture of a logo.
 #[derive(Debug)]
 pub struct LogoFile {
-    /// By its content.
+    /// Media type, detected from the content.
     pub media_type: String,
-    /// The picture.
+    /// The bytes of the picture.
     pub bytes: Vec<u8>,
 }
 
@@ -91,7 +91,10 @@ impl Logos<'_> {
         ))
     }
 
-    /// Fetches the logo at `url` now, unless that was done a moment ago. Takes as long as one request to an upstream may.
+    /// Fetches the logo at `url` now, unless it was fetched in the last 10 seconds, and returns its state. The call takes as
+    /// long as one request to an upstream.
+    ///
+    /// Errors: [`Error::TooSoon`] if the rate limit of the origin has no free slot now.
     pub async fn fetch(self, actor: &Actor, url: &str) -> Result<Logo> {
         let known = self.get(actor, url).await?;
         let recent = known
@@ -100,7 +103,7 @@ impl Logos<'_> {
         if recent || self.address_problem(url).is_some() {
             return Ok(known);
         }
-        // A user who may check configurations can make the server request any host: limited per origin.
+        // A user who may check configurations can make this process send requests to any host: limited per origin.
         if let SendPermit::At(until) = reserve_slot_now(self.registry, actor, url).await? {
             return Err(Error::TooSoon { until, now: self.registry.now() });
         }
@@ -109,7 +112,7 @@ impl Logos<'_> {
         self.get(actor, url).await
     }
 
-    /// Fetches one logo that a save asked for. `false`: none is due.
+    /// Called by a worker: fetches one logo that a save enqueued. Returns whether one was due.
     pub async fn fetch_due(self, worker: &str) -> Result<bool> {
         let due = || logo::Entity::find().filter(logo::Column::DueAt.lte(millis(self.registry.now())));
         if due().count(self.registry.db()).await? == 0 {
@@ -133,7 +136,9 @@ impl Logos<'_> {
         Ok(true)
     }
 
-    /// The picture with this digest.
+    /// The picture with this digest (SHA-256 in hex).
+    ///
+    /// Errors: not found if no stored picture has this digest.
     pub async fn file(self, actor: &Actor, digest: &str) -> Result<LogoFile> {
         actor.require(Permission::CheckConfiguration)?;
         let row =
@@ -144,7 +149,7 @@ impl Logos<'_> {
         }
     }
 
-    /// The first of the logos in `metadata` that was no picture when it was last fetched, and what it was.
+    /// The first logo in `metadata` whose last fetch returned no picture, as `(url, problem)`.
     pub(crate) async fn broken_logo(self, metadata: &Map<String, Value>) -> Result<Option<(String, String)>> {
         for url in logo_uris(metadata) {
             if let Some(problem) = self.logo_row(&url).await?.and_then(|row| row.problem) {
@@ -159,7 +164,7 @@ impl Logos<'_> {
         Ok(row.one(self.registry.db()).await?)
     }
 
-    /// Why `url` is not asked at all, by its text.
+    /// Why no request is sent to `url`, judged by the text of the URL alone (scheme, host) under the egress rules.
     fn address_problem(self, url: &str) -> Option<LogoProblem> {
         let problem = self.registry.settings().egress.check_url(url).err()?;
         let message = if url.starts_with("http:") {
@@ -170,6 +175,7 @@ impl Logos<'_> {
         Some(LogoProblem::new("address_not_allowed", message))
     }
 
+    /// Stores the result of a fetch, in place of the former one; the logo is then no longer due.
     async fn record_logo(self, actor: &Actor, url: &str, fetched: FetchedLogo) -> Result<()> {
         let write = self.registry.begin_write(actor).await?;
         let mut row = new_row(url);
@@ -199,13 +205,14 @@ impl Logos<'_> {
             .on_conflict(OnConflict::column(logo::Column::Id).update_columns(columns).to_owned())
             .exec_without_returning(&write.txn)
             .await?;
-        delete_oldest(&write).await?;
+        delete_least_recent(&write).await?;
         write.commit().await
     }
 }
 
-async fn delete_oldest(write: &Write<'_>) -> Result<()> {
-    let gone: Vec<String> = logo::Entity::find()
+/// Deletes the least recently fetched logos beyond [`MAX_LOGOS`].
+async fn delete_least_recent(write: &Write<'_>) -> Result<()> {
+    let surplus: Vec<String> = logo::Entity::find()
         .select_only()
         .column(logo::Column::Id)
         .filter(logo::Column::FetchedAt.is_not_null())
@@ -215,8 +222,8 @@ async fn delete_oldest(write: &Write<'_>) -> Result<()> {
         .into_tuple()
         .all(&write.txn)
         .await?;
-    if !gone.is_empty() {
-        logo::Entity::delete_many().filter(logo::Column::Id.is_in(gone)).exec(&write.txn).await?;
+    if !surplus.is_empty() {
+        logo::Entity::delete_many().filter(logo::Column::Id.is_in(surplus)).exec(&write.txn).await?;
     }
     Ok(())
 }
@@ -229,13 +236,13 @@ impl From<LogoProblem> for LogoState {
 
 impl From<logo::Info> for Logo {
     fn from(row: logo::Info) -> Self {
-        let side = |side: Option<i32>| side.and_then(|side| u32::try_from(side).ok());
+        let unsigned = |column: Option<i32>| column.and_then(|number| u32::try_from(number).ok());
         let state = match (row.digest, row.media_type, row.problem_code, row.problem) {
             (Some(digest), Some(media_type), ..) => LogoState::Picture {
                 digest,
                 media_type,
-                pixels: side(row.width).zip(side(row.height)),
-                size: side(row.size).unwrap_or_default(),
+                pixels: unsigned(row.width).zip(unsigned(row.height)),
+                size: unsigned(row.size).unwrap_or_default(),
                 labelled: row.labelled,
             },
             (_, _, Some(code), Some(message)) => LogoState::Problem { code, message },

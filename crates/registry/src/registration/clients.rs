@@ -1,4 +1,5 @@
-//! How clients are written: a new generation, an update, the end of one. Called inside the worker's guarded writes.
+//! Writes to `oauth_client`: a new generation, an update, the end of a client. Called in the worker's transactions, which the
+//! fence guards.
 
 use crate::lookup::clients::active_clients;
 use crate::ports::step_record::{NewClient, Published};
@@ -21,10 +22,11 @@ use sea_orm::{
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// The year 10000: an expiry beyond it (some count in microseconds) means never.
-const NO_MORE: i64 = 253_402_300_800;
+/// The year 10000, in epoch seconds. A `client_secret_expires_at` after it means that the secret does not expire: some
+/// servers send microseconds.
+const MAX_EXPIRY_SECONDS: i64 = 253_402_300_800;
 
-/// Whether a client was entered with a secret that another one took the place of since.
+/// Whether `client` is pre-registered with a secret that a user has replaced since the step read it.
 pub(crate) async fn is_superseded(
     registry: &Registry,
     write: &Write<'_>,
@@ -35,7 +37,9 @@ pub(crate) async fn is_superseded(
     Ok(registry.open_sealed_if_present(&write.txn, sealed).await?.is_none())
 }
 
-/// Adds the next generation and makes it the active one. Gives back what may be shown of the answer.
+/// Adds `client` as the next generation and makes it the active one; the former active client becomes draining. A Client ID
+/// Metadata Document at the URL of the active client updates this client instead. `request` is the registration request that
+/// was sent, if any. Returns the response without secrets.
 pub(crate) async fn add_client(
     write: &mut Write<'_>,
     row: &registration::Model,
@@ -75,7 +79,7 @@ pub(crate) async fn add_client(
         status: set_word(ClientStatus::Active),
         issuer: Set(discovery.issuer.clone()),
         metadata_digest: Set(context.desired.digest.clone()),
-        // Such as PKCE that is not offered: then no user can sign in with the client, although it is registered.
+        // For example: PKCE is not offered. Then no user can sign in with the client, although it is registered.
         warnings: Set(serde_json::to_string(&discovery.warnings)?),
         discovery: Set(serde_json::to_string(discovery)?),
         created_at: Set(write.millis()),
@@ -118,21 +122,22 @@ pub(crate) async fn add_client(
             (RegistrationMethod::PreRegistered, credentials.client_id, metadata)
         }
     };
-    let shown = Value::Object(response);
+    let response = Value::Object(response);
     model.method = set_word(method);
     model.client_id = Set(client_id.clone());
-    model.response = Set(shown.to_string());
+    model.response = Set(response.to_string());
     model.insert(&write.txn).await?;
     let event = event(context, AuditAction::RegistrationClientRecorded, row.id).after(json!({
         "client_id": client_id, "issuer": discovery.issuer, "generation": generation, "method": method,
     }));
     write.audit(event);
     write.server_changed(workspace_of(&context.row.layers), ServerId(row.server_id));
-    Ok(shown)
+    Ok(response)
 }
 
-/// Records what an update or a read answered, all of it, before anyone may use what it replaced
-/// (INV-5). With `request` the client is now as wanted. Gives back what may be shown of the answer.
+/// Records the whole response to an update or a read (RFC 7592 §2.2, §2.1) of the client `id`, before anyone may use
+/// credentials that the response replaced (INV-5). `request` is the request of an update; `None`: the client was only read.
+/// Returns the response without secrets.
 pub(crate) async fn update_client(
     write: &mut Write<'_>,
     row: &registration::Model,
@@ -146,17 +151,22 @@ pub(crate) async fn update_client(
         .await?
         .ok_or_else(|| Error::not_found("client", id))?;
     let mut model = oauth_client::ActiveModel { id: Set(old.id), ..Default::default() };
-    let secret = reseal(write, &old, old.client_secret_id, "/client_secret", issued.client_secret.as_ref());
-    let (secret, secret_changed) = secret.await?;
-    let token = issued.registration_access_token.as_ref();
-    let token = reseal(write, &old, old.registration_access_token_id, "/registration_access_token", token);
-    let (token, _) = token.await?;
+    let (secret_id, secret_changed) =
+        reseal(write, &old, old.client_secret_id, "/client_secret", issued.client_secret.as_ref()).await?;
+    let (token_id, _) = reseal(
+        write,
+        &old,
+        old.registration_access_token_id,
+        "/registration_access_token",
+        issued.registration_access_token.as_ref(),
+    )
+    .await?;
     let expires_at = expiry_millis(&issued);
     if secret_changed || expires_at != old.client_secret_expires_at {
         model.secret_issued_at = Set(Some(write.millis()));
     }
-    model.client_secret_id = Set(secret);
-    model.registration_access_token_id = Set(token);
+    model.client_secret_id = Set(secret_id);
+    model.registration_access_token_id = Set(token_id);
     model.registration_client_uri = Set(issued.registration_client_uri.clone());
     model.client_secret_expires_at = Set(expires_at);
     model.auth_method = Set(issued.token_endpoint_auth_method.clone());
@@ -165,9 +175,9 @@ pub(crate) async fn update_client(
     model.doubt = Set(None);
     model.reported_at = Set(None);
     model.reported_by = Set(None);
-    let shown = Value::Object(issued.response);
-    model.response = Set(shown.to_string());
-    let updated = request.is_some();
+    let response = Value::Object(issued.response);
+    model.response = Set(response.to_string());
+    let is_update = request.is_some();
     if let Some(request) = request {
         model.updated_at = Set(Some(write.millis()));
         if issued.callbacks_honoured {
@@ -176,12 +186,13 @@ pub(crate) async fn update_client(
             model.update_refused = Set(None);
             model.request = Set(Some(Value::Object(request).to_string()));
         } else {
+            // The server kept the former callbacks: this metadata is not sent again as an update.
             model.update_refused = Set(Some(context.desired.digest.clone()));
         }
     }
     model.update(&write.txn).await?;
-    if updated || secret_changed {
-        let action = if updated {
+    if is_update || secret_changed {
+        let action = if is_update {
             AuditAction::RegistrationClientUpdated
         } else {
             AuditAction::RegistrationClientRead
@@ -193,35 +204,42 @@ pub(crate) async fn update_client(
         write.audit(event);
         write.server_changed(workspace_of(&context.row.layers), ServerId(row.server_id));
     }
-    Ok(shown)
+    Ok(response)
 }
 
+/// When the client secret expires, in epoch milliseconds; `None`: never.
 fn expiry_millis(issued: &Issued) -> Option<i64> {
-    issued.client_secret_expires_at.filter(|seconds| *seconds < NO_MORE).map(|seconds| seconds * 1000)
+    issued
+        .client_secret_expires_at
+        .filter(|seconds| *seconds < MAX_EXPIRY_SECONDS)
+        .map(|seconds| seconds * 1000)
 }
 
-/// Keeps the sealed value `kept` if it holds `secret`, else seals the new one and forgets the old. True if it changed.
+/// Makes the sealed value of a client's member equal to `secret`: keeps the sealed value `old_id` if it decrypts to `secret`,
+/// otherwise deletes it and seals `secret`. Returns the id of the sealed value, and whether the value changed.
 async fn reseal(
     write: &mut Write<'_>,
     client: &oauth_client::Model,
-    kept: Option<Uuid>,
+    old_id: Option<Uuid>,
     pointer: &str,
     secret: Option<&Secret>,
 ) -> Result<(Option<Uuid>, bool)> {
-    if let (Some(id), Some(secret)) = (kept, secret) {
+    if let (Some(id), Some(secret)) = (old_id, secret) {
         match write.registry.open_sealed(&write.txn, SealedId(id)).await {
-            Ok(known) if known.expose() == secret.expose() => return Ok((kept, false)),
+            Ok(old) if old.expose() == secret.expose() => return Ok((old_id, false)),
+            // The sealing key of the old value may be lost: the new value replaces it.
             Ok(_) | Err(Error::KeyMissing(_)) => {}
             Err(error) => return Err(error),
         }
-    } else if kept.is_none() && secret.is_none() {
+    } else if old_id.is_none() && secret.is_none() {
         return Ok((None, false));
     }
-    write.delete_sealed(kept.map(SealedId)).await?;
+    write.delete_sealed(old_id.map(SealedId)).await?;
     Ok((seal_member(write, client.id, pointer, secret).await?, true))
 }
 
-/// A document that changed is the same client: its id is its address.
+/// Records that the Client ID Metadata Document of the client `id` changed. It stays the same generation, because its
+/// `client_id` is the URL of the document. Returns the document.
 async fn republish(
     write: &mut Write<'_>,
     row: &registration::Model,
@@ -248,8 +266,8 @@ async fn republish(
     Ok(serde_json::from_str(&published.text)?)
 }
 
-/// The active client goes on with a newer discovery of its own authorization server.
-pub(crate) async fn take_over(
+/// Stores a newer discovery (JSON) of the client's own authorization server with the client `id`, if it differs.
+pub(crate) async fn update_client_discovery(
     write: &mut Write<'_>,
     row: &registration::Model,
     context: &Context,
@@ -266,6 +284,7 @@ pub(crate) async fn take_over(
     Ok(())
 }
 
+/// Seals `secret` for the member of the client that `pointer` names. Returns the id of the sealed value; `None` without a secret.
 pub(crate) async fn seal_member(
     write: &mut Write<'_>,
     client: Uuid,
@@ -278,7 +297,7 @@ pub(crate) async fn seal_member(
     Ok(Some(id.0))
 }
 
-/// Ends the active client, if there is one.
+/// Gives the active client the status `status` and records now as its end, if the registration has one.
 pub(crate) async fn end_active(write: &Write<'_>, registration: Uuid, status: ClientStatus) -> Result<()> {
     for client in active_clients(&write.txn, [registration]).await? {
         oauth_client::ActiveModel {

@@ -4,7 +4,7 @@ use crate::actor::Actor;
 use crate::ports::registration_queue::{Claim, StepError};
 use crate::ports::step_record::{NewClient, StepRecord};
 use crate::registration::brief::workspace_of;
-use crate::registration::clients::{add_client, is_superseded, take_over, update_client};
+use crate::registration::clients::{add_client, is_superseded, update_client, update_client_discovery};
 use crate::registration::context::{Context, claimed, serves};
 use crate::registration::failures::{
     INTERRUPTED, close_attempt, event, fail, keep_withdrawing, manage_failed, settled, superseded,
@@ -208,7 +208,7 @@ async fn take_discovery(
     if let Some(client) = &context.observed.client
         && client.belongs_to(discovery)
     {
-        take_over(write, row, context, client.id, text).await?;
+        update_client_discovery(write, row, context, client.id, text).await?;
     }
     Ok(())
 }

@@ -1,4 +1,7 @@
-//! The levels that set metadata, laid over each other, and the result: the effective metadata of one server.
+//! Resolution of the five layers of metadata into the effective metadata of one server.
+//!
+//! A [`Level`] names one of the five layers (default, organisation, integration, workspace, server); a [`Layer`] is a level
+//! with the configuration that is set there. [`resolve`] combines the layers.
 
 mod check_result;
 mod defaults;

@@ -1,8 +1,8 @@
 //! Imports: creates many integrations in one transaction.
 //!
-//! Everything that takes time is done before the write begins: parsing and validating the text, sealing its secrets. The
-//! write only looks at what others may have changed meanwhile (slugs, workspaces) and puts the rows in, many with one
-//! statement, so that it holds other writes for milliseconds.
+//! The slow work is done before the write transaction begins: parsing and validating the text, sealing its secrets. The
+//! transaction only checks again what another write may have changed meanwhile (slugs, workspaces) and inserts the rows, many
+//! per statement, so that other writes wait for milliseconds.
 
 mod parse;
 
@@ -31,25 +31,25 @@ use sea_orm::{
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 
-/// What an import made.
+/// The result of an import.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// The integrations, in the order of the text.
+    /// The created integrations, in the order of the text.
     pub integrations: Vec<Integration>,
     /// Warnings and notices, with their positions in the text.
     pub findings: Findings,
 }
 
-/// Rows per INSERT statement: `SQLite` allows 32,766 parameters.
-const ROWS: usize = 1_000;
+/// Maximum number of rows per INSERT statement: `SQLite` allows 32,766 parameters, that is 32 columns.
+const ROWS_PER_INSERT: usize = 1_000;
 
-/// What is said of mappings in an import.
+/// Message of the warning about an item with secret mappings.
 const NOT_IMPORTED: &str = "Members that come from declared secrets are not imported. Map them again over the API, to secrets that the operator of this deployment declared.";
 
 /// An item that is valid by itself, before it is compared with the rows in the database.
 struct ValidatedItem {
-    /// Its pointer in the text.
-    place: String,
+    /// JSON Pointer of the item in the text; empty if the text is a single integration.
+    pointer: String,
     item: Item,
     slug: Option<Slug>,
     workspace: Option<Reference>,
@@ -64,61 +64,70 @@ struct IntegrationRows {
 }
 
 impl Integrations<'_> {
-    /// Creates the integrations that `text` names, all of them or none. `text` is what an export gives, a list of
-    /// integrations, or one; each as `POST /v1/mcp-integrations` takes it.
+    /// Creates all integrations of `text` (JSON), or none. `text` is an export, a list of integrations, or a single one; each in
+    /// the form of the body of `POST /v1/mcp-integrations`.
+    ///
+    /// Errors: [`Error::Invalid`] with all findings of the text.
     pub async fn import(self, actor: &Actor, text: &str) -> Result<Imported> {
         let (validated, findings) = self.validate_import(actor, text).await?;
         let mut rows = self.import_rows(actor, &validated)?;
-        let logos: Vec<String> = rows.iter().filter_map(|one| one.configuration.clone()).collect();
-        let logos = logo_queue::logo_urls_in(self.registry, &logos);
+        let configurations: Vec<String> = rows.iter().filter_map(|one| one.configuration.clone()).collect();
+        let logo_urls = logo_queue::logo_urls_in(self.registry, &configurations);
         let mut write = self.registry.begin_write(actor).await?;
         let mut report = Report::default();
-        let slugs = self.resolve_slugs(&write.txn, actor, &validated, &mut report).await?;
+        let slugs = self.resolve_slugs_and_workspaces(&write.txn, actor, &validated, &mut report).await?;
         if report.has_errors() {
             // Another write took a slug or deleted a workspace meanwhile. Positions are computed after the write lock is released.
             drop(write);
             return Err(refused(text, report.into_findings()));
         }
         for (one, (slug, workspace)) in rows.iter_mut().zip(slugs) {
-            one.place(&slug, workspace, write.millis());
+            one.assign(&slug, workspace, write.millis());
         }
         insert_all(&mut write, &mut rows).await?;
-        logo_queue::enqueue_logos(&write, logos).await?;
+        logo_queue::enqueue_logos(&write, logo_urls).await?;
         write.commit().await?;
-        let made = rows.into_iter().map(|one| one.integration).collect();
-        Ok(Imported { integrations: self.show_made(made).await?, findings })
+        let created = rows.into_iter().map(|one| one.integration).collect();
+        Ok(Imported { integrations: self.into_integrations(created).await?, findings })
     }
 
-    /// What an import would make; nothing is kept, and no write begins.
+    /// Returns what [`Self::import`] would create. Stores nothing and begins no write transaction.
+    ///
+    /// Errors: as of [`Self::import`].
     pub async fn dry_run_import(self, actor: &Actor, text: &str) -> Result<Imported> {
         let (validated, findings) = self.validate_import(actor, text).await?;
         let mut rows = self.import_rows(actor, &validated)?;
-        let slugs = self.resolve_slugs(self.registry.db(), actor, &validated, &mut Report::default()).await?;
+        // The validation has reported conflicts; one that arose since is for the import to report.
+        let slugs = self
+            .resolve_slugs_and_workspaces(self.registry.db(), actor, &validated, &mut Report::default())
+            .await?;
         for (one, (slug, workspace)) in rows.iter_mut().zip(slugs) {
-            one.place(&slug, workspace, crate::storage::columns::millis(self.registry.now()));
+            one.assign(&slug, workspace, crate::storage::columns::millis(self.registry.now()));
         }
-        let made = rows.into_iter().map(|one| one.integration).collect();
-        Ok(Imported { integrations: self.show_made(made).await?, findings })
+        let created = rows.into_iter().map(|one| one.integration).collect();
+        Ok(Imported { integrations: self.into_integrations(created).await?, findings })
     }
 
-    /// Validates a whole text, with what can be read now; `Err` with every mistake. The findings have their positions.
+    /// Validates `text` against the rules and the present rows. Returns the items, and warnings and notices with their positions.
+    ///
+    /// Errors: [`Error::Invalid`] with all findings if one of them is an error.
     async fn validate_import(self, actor: &Actor, text: &str) -> Result<(Vec<ValidatedItem>, Findings)> {
         actor.require(Permission::CreateIntegrations)?;
         let (prefix, items) = items(text).map_err(Error::Invalid)?;
         let mut report = Report::default();
         let mut validated = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
-            let place = prefix.map(|prefix| format!("{prefix}/{index}")).unwrap_or_default();
-            let read = Item::read(item).and_then(|item| self.validate_item(actor, &place, item));
-            match read {
+            let pointer = prefix.map(|prefix| format!("{prefix}/{index}")).unwrap_or_default();
+            let result = Item::read(item).and_then(|item| self.validate_item(actor, &pointer, item));
+            match result {
                 Ok((one, findings)) => {
-                    report.extend_below(&place, findings);
+                    report.extend_below(&pointer, findings);
                     validated.push(one);
                 }
-                Err(findings) => report.extend_below(&place, findings),
+                Err(findings) => report.extend_below(&pointer, findings),
             }
         }
-        self.resolve_slugs(self.registry.db(), actor, &validated, &mut report).await?;
+        self.resolve_slugs_and_workspaces(self.registry.db(), actor, &validated, &mut report).await?;
         if report.has_errors() {
             return Err(refused(text, report.into_findings()));
         }
@@ -132,40 +141,41 @@ impl Integrations<'_> {
                 .is_empty()
         {
             for one in validated.iter().filter(|one| one.workspace.is_none()) {
-                report.extend_below(&one.place, secret_withheld().into());
+                report.extend_below(&one.pointer, secret_withheld().into());
             }
         }
         Ok((validated, placed(text, report.into_findings())))
     }
 
-    /// Validates one integration by itself.
+    /// Validates one item at `pointer`, without the database. Returns it with warnings and notices, or all findings as the error;
+    /// the pointers of the findings are relative to the item.
     fn validate_item(
         self,
         actor: &Actor,
-        place: &str,
+        pointer: &str,
         mut item: Item,
     ) -> std::result::Result<(ValidatedItem, Findings), Findings> {
         let mut report = Report::default();
-        let refusal = |error: Error| match error {
+        let findings_of = |error: Error| match error {
             Error::Invalid(findings) => findings,
             other => Findings::from(Finding::error("", "invalid_value", other.to_string())),
         };
-        let mut take = |findings: Findings| report.extend_below("", findings);
+        let mut add = |findings: Findings| report.extend_below("", findings);
         match naming::name(&item.name, "/name") {
             Ok(name) => item.name = name,
-            Err(error) => take(refusal(error)),
+            Err(error) => add(findings_of(error)),
         }
         match naming::description(item.description.take()) {
             Ok(description) => item.description = description,
-            Err(error) => take(refusal(error)),
+            Err(error) => add(findings_of(error)),
         }
         if let Err(error) = self.validate_url(&item.url) {
-            take(refusal(error));
+            add(findings_of(error));
         }
         let slug = match item.slug.as_deref().map(slugs::given_slug).transpose() {
             Ok(slug) => slug,
             Err(error) => {
-                take(refusal(error));
+                add(findings_of(error));
                 None
             }
         };
@@ -189,11 +199,12 @@ impl Integrations<'_> {
         if has_errors {
             return Err(findings);
         }
-        Ok((ValidatedItem { place: place.to_owned(), item, slug, workspace, configuration }, findings))
+        Ok((ValidatedItem { pointer: pointer.to_owned(), item, slug, workspace, configuration }, findings))
     }
 
-    /// Slug and workspace of each item, as the rows in `db` are now; conflicts go into `report`.
-    async fn resolve_slugs(
+    /// Finds the workspace of each item in `db` and chooses its slug. Returns both in the order of the items (no workspace:
+    /// organisation-wide). A missing workspace and a taken slug go into `report`.
+    async fn resolve_slugs_and_workspaces(
         self,
         db: &impl ConnectionTrait,
         actor: &Actor,
@@ -211,18 +222,18 @@ impl Integrations<'_> {
             .await?
             .into_iter()
             .collect();
-        // The highest suffix per base slug, so that many items of one name need one pass.
-        let mut numbers: HashMap<String, u32> = HashMap::new();
-        let mut slugs = Vec::with_capacity(validated.len());
+        // The last suffix tried per base slug, so that each of many items with one name does not begin at 2 again.
+        let mut suffixes: HashMap<String, u32> = HashMap::new();
+        let mut resolved = Vec::with_capacity(validated.len());
         for one in validated {
             let workspace = match &one.workspace {
                 None => None,
                 Some(reference) => {
                     let found = workspaces.get(reference).cloned();
                     if found.is_none() {
-                        let shown = echo(&crate::lookup::slugs::show(reference));
+                        let shown = echo(&slugs::show(reference));
                         let message = format!("There is no workspace `{shown}`.");
-                        let pointer = format!("{}/workspace", one.place);
+                        let pointer = format!("{}/workspace", one.pointer);
                         report.push(Finding::error(pointer, "not_found", message));
                     }
                     found
@@ -232,32 +243,34 @@ impl Integrations<'_> {
                 if taken.contains(&slug.key()) {
                     self.registry.limits().count_taken_slug(actor)?;
                     let message = format!("The slug `{slug}` is taken. Choose another one.");
-                    report.push(Finding::error(format!("{}/slug", one.place), "slug_taken", message));
+                    report.push(Finding::error(format!("{}/slug", one.pointer), "slug_taken", message));
                 }
                 slug.clone()
             } else {
                 let base = Slug::from_name(&one.item.name);
-                let number = numbers.entry(base.key()).or_insert(1);
-                let mut slug = base.clone();
-                if *number == 1 && taken.contains(&slug.key()) {
-                    self.registry.limits().count_taken_slug(actor)?;
-                }
-                while *number > 1 || taken.contains(&slug.key()) {
-                    *number = (*number).max(1) + 1;
-                    slug = base.numbered(*number);
-                    if !taken.contains(&slug.key()) {
-                        break;
+                if taken.contains(&base.key()) {
+                    let suffix = suffixes.entry(base.key()).or_insert(1);
+                    if *suffix == 1 {
+                        self.registry.limits().count_taken_slug(actor)?;
                     }
+                    loop {
+                        *suffix += 1;
+                        let numbered = base.numbered(*suffix);
+                        if !taken.contains(&numbered.key()) {
+                            break numbered;
+                        }
+                    }
+                } else {
+                    base
                 }
-                slug
             };
             taken.insert(slug.key());
-            slugs.push((slug, workspace));
+            resolved.push((slug, workspace));
         }
-        Ok(slugs)
+        Ok(resolved)
     }
 
-    /// The rows, secrets sealed; slugs, workspaces and times are set when the write has begun.
+    /// Builds the rows of each item, with sealed secrets. [`IntegrationRows::assign`] sets slug, workspace and times later.
     fn import_rows(self, actor: &Actor, validated: &[ValidatedItem]) -> Result<Vec<IntegrationRows>> {
         validated
             .iter()
@@ -300,12 +313,14 @@ impl Integrations<'_> {
             .collect()
     }
 
-    async fn show_made(self, made: Vec<integration::Model>) -> Result<Vec<Integration>> {
-        let owners = owners_of(self.registry.db(), &made).await?;
-        made.into_iter()
+    /// The views of rows that were just created.
+    async fn into_integrations(self, created: Vec<integration::Model>) -> Result<Vec<Integration>> {
+        let owners = owners_of(self.registry.db(), &created).await?;
+        created
+            .into_iter()
             .map(|model| {
                 let owner = model.workspace_id.and_then(|id| owners.get(&id).cloned());
-                // Nobody uses them yet.
+                // A new integration has no servers and no access yet.
                 into_integration(model, owner, IntegrationCounts::default(), Vec::new())
             })
             .collect()
@@ -313,7 +328,8 @@ impl Integrations<'_> {
 }
 
 impl IntegrationRows {
-    fn place(&mut self, slug: &Slug, workspace: Option<workspace::Model>, now: i64) {
+    /// Sets what only the write transaction knows; `now` in epoch milliseconds.
+    fn assign(&mut self, slug: &Slug, workspace: Option<workspace::Model>, now: i64) {
         self.integration.slug = slug.to_string();
         self.integration.slug_key = slug.key();
         self.integration.workspace_id = workspace.map(|workspace| workspace.id);
@@ -322,6 +338,7 @@ impl IntegrationRows {
     }
 }
 
+/// Inserts all rows, sealed values and first revisions, and adds the audit events.
 async fn insert_all(write: &mut Write<'_>, rows: &mut [IntegrationRows]) -> Result<()> {
     let now = write.millis();
     let mut sealed = Vec::new();
@@ -351,19 +368,20 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [IntegrationRows]) -> Resu
             write.audit(event.before(json!(false)).after(json!(true)));
         }
     }
-    for chunk in rows.chunks(ROWS) {
+    for chunk in rows.chunks(ROWS_PER_INSERT) {
         let models = chunk.iter().map(|one| one.integration.clone().into_active_model().reset_all());
         let inserted = integration::Entity::insert_many(models).exec_without_returning(&write.txn).await;
         inserted.map_err(insert_error)?;
     }
     write.insert_sealed(sealed).await?;
-    for chunk in revisions.chunks(ROWS) {
+    for chunk in revisions.chunks(ROWS_PER_INSERT) {
         revision::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&write.txn).await?;
     }
     Ok(())
 }
 
-/// People's writes come one after the other, so that only something beside them can have taken a slug meanwhile.
+/// The error of an insert. Interactive writes are serialised and slugs were checked in this transaction, so that only a write
+/// outside of this order can have taken a slug.
 fn insert_error(error: DbErr) -> Error {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => Error::Conflict {
@@ -375,6 +393,7 @@ fn insert_error(error: DbErr) -> Error {
     }
 }
 
+/// The findings as an error, with their positions in `text`.
 fn refused(text: &str, findings: Findings) -> Error {
     Error::Invalid(placed(text, findings))
 }
