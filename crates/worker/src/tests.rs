@@ -80,7 +80,7 @@ impl RegistrationQueue for Fake {
     }
 
     async fn next_commit(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn claim(&self, _: &str, _: u64, _: u64) -> Result<Vec<Claim>> {
