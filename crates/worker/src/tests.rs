@@ -266,7 +266,9 @@ fn managed_client() -> ManagedClient {
 
 fn discovery() -> Discovery {
     let mut metadata = Map::new();
-    metadata.insert("registration_endpoint".into(), json!(format!("{ISSUER}/register")));
+    for name in ["authorization_endpoint", "token_endpoint", "registration_endpoint"] {
+        metadata.insert(name.into(), json!(format!("{ISSUER}/{name}")));
+    }
     Discovery {
         mcp_url: MCP.into(),
         resource: MCP.into(),

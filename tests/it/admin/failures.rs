@@ -61,7 +61,7 @@ async fn expired_key_action_is_a_conflict() {
     browser.post(&format!("/ui/api-keys/{key}/revoke"), &[]).await.expect(303);
     let page = browser.post(&format!("/ui/api-keys/{key}/rotate"), &[]).await;
     assert_page(&page, 409, "Conflict with the present state");
-    assert!(page.text.contains("This key does not work any more. Make a new one instead."), "{}", page.text);
+    assert!(page.text.contains("This key is revoked or expired. Create a new one instead."), "{}", page.text);
 }
 
 #[tokio::test]

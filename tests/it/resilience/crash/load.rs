@@ -107,7 +107,7 @@ async fn cause_work(
             registrations.iter().partition(|one| one["state"] == "registered" || waits_for_a_person(one));
         for _ in under_way.len()..MAX_UNDER_WAY.min(under_way.len() + resting.len()) {
             let mut saved = None;
-            let sent = if random.chance(85) {
+            let sent = if random.chance(60) {
                 let id = random.pick(&resting)["id"].as_str().unwrap();
                 client
                     .request(reqwest::Method::POST, &format!("/v1/registrations/{id}/re-register"))

@@ -14,7 +14,7 @@ use std::time::Instant;
 use support::{Engine, Random, optional_variable};
 
 /// How often a process is killed, unless `MCP_REGISTRY_TEST_KILLS` says otherwise (`./test --long`: 200).
-const KILLS: usize = 60;
+const KILLS: usize = 80;
 
 fn kills() -> usize {
     optional_variable("MCP_REGISTRY_TEST_KILLS")
