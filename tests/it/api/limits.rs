@@ -86,7 +86,7 @@ async fn full_server_refuses_further_requests_but_no_gateway() {
     assert_eq!((refused.json()["code"].as_str(), refused.header("retry-after")), (Some("overloaded"), "1"));
     let page = t.anonymous().get("/ui/sign-in").await.expect(503);
     assert!(
-        page.text.contains("Nothing was looked at") && page.header("retry-after") == "1",
+        page.text.contains("Nothing was done") && page.header("retry-after") == "1",
         "{}",
         page.text
     );
