@@ -110,9 +110,9 @@ async fn backup_made_during_writes_is_restored_completely() {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8192].fill(0xa5);
     std::fs::write(&broken, &bytes).unwrap();
-    fails(&installed, &["restore", "--replace", broken.to_str().unwrap()], "no sound copy").await;
+    fails(&installed, &["restore", "--replace", broken.to_str().unwrap()], "is not a valid backup").await;
     std::fs::write(&broken, "something else").unwrap();
-    fails(&installed, &["restore", "--replace", broken.to_str().unwrap()], "no sound copy").await;
+    fails(&installed, &["restore", "--replace", broken.to_str().unwrap()], "is not a valid backup").await;
     let other_keys = Installation::new(installed.database)
         .with("SEALING__KEYS", "k2:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU=");
     fails(&other_keys, &["restore", "--replace", copy.to_str().unwrap()], "sealing key").await;
@@ -215,7 +215,7 @@ async fn restore_replaces_a_damaged_or_missing_database() {
             .unwrap();
     }
     let raw = folder.join("raw.sqlite");
-    fails(&installed, &["restore", "--replace", raw.to_str().unwrap()], "a journal lies beside it").await;
+    fails(&installed, &["restore", "--replace", raw.to_str().unwrap()], "a journal is beside it").await;
     let newer = folder.join("newer.sqlite");
     std::fs::copy(&copy, &newer).unwrap();
     let db = Database::connect(format!("sqlite://{}", newer.display())).await.unwrap();
