@@ -1,4 +1,5 @@
-//! The machine's clock: the only place that reads it.
+//! The machine's clock, which all use cases are given. Apart from it, only `wall_clock` of `crates/outbound` (for dates that
+//! upstreams write) and the sandbox read the date.
 
 use chrono::DateTime;
 use registry_core::clock::{Clock, Timestamp};
@@ -15,6 +16,7 @@ impl Clock for SystemClock {
         DateTime::from(SystemTime::now())
     }
 
+    /// Monotonic time since the first call of this method in the process.
     fn elapsed(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use registry_core::finding::{Finding, Findings};
 use std::fmt;
 
-/// Why a request failed. `error_handler`, which knows the request, makes the problem document.
+/// Why a request failed. `error_handler` makes the complete problem document from it, because it knows the request.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The application refused the request or failed.
@@ -29,12 +29,13 @@ impl Failure {
         Self::Request { kind, detail: detail.into(), findings: Findings::default(), allow: None }
     }
 
-    /// An invalid body, with one finding.
+    /// An invalid body, with one finding. The response is the same as when the application refuses a body.
     pub(crate) fn finding(finding: Finding) -> Self {
         Self::Application(registry::Error::Invalid(finding.into()))
     }
 
-    /// The problem document, without the members that depend on the request.
+    /// The problem document without what depends on the request: `instance`, `request_id` and the positions of findings in
+    /// the body.
     pub(crate) fn problem(&self) -> Problem {
         match self {
             Self::Request { kind, detail, findings, .. } => {
@@ -44,7 +45,7 @@ impl Failure {
         }
     }
 
-    /// An invalid query parameter.
+    /// An invalid query parameter. `sentence` continues after the name of the parameter, such as ``takes `json` or `csv`.``
     pub(crate) fn parameter(name: &str, sentence: &str) -> Self {
         Self::request(&INVALID_PARAMETER, format!("The query parameter `{name}` {sentence}"))
     }
@@ -70,7 +71,7 @@ impl ResponseError for Failure {
         StatusCode::from_u16(self.problem().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// Without the members that depend on the request; `error_handler` adds them.
+    /// The response without the members that depend on the request. `error_handler` replaces it with the complete one.
     fn error_response(&self) -> HttpResponse {
         let mut response = problem::respond(&self.problem());
         security_headers::add(response.headers_mut());

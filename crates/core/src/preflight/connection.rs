@@ -1,10 +1,10 @@
-//! What an MCP server's response to an unauthenticated request means for a connection test.
+//! What an MCP server's response means for a connection test. The test sends the configured headers and no OAuth token.
 
 use crate::registration::AuthType;
 
-/// What is wrong with an answer of this status, if anything; one sentence for users. `speaks` says whether the answer
-/// is labelled as what an MCP server sends (JSON or an event stream). A gateway's own token is not at hand, so that a
-/// server that asks for authorization has answered well where OAuth is configured.
+/// What is wrong with the response and what to do, in a text for users; `None` if nothing is wrong. `status` is the HTTP
+/// status code. `speaks` says whether the content type is one that MCP servers send: JSON or an event stream. The test has
+/// no OAuth token, so 401 is the expected response of a server with OAuth.
 pub fn connection_problem(auth_type: AuthType, status: u16, speaks: bool) -> Option<String> {
     let oauth = auth_type.needs_client();
     let problem = match status {

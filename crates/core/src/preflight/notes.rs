@@ -1,4 +1,5 @@
-//! The judges of notes, in the order of the table. Each says nothing where there is nothing to know.
+//! The checks of the rules with severity `Note`, in the order of the table `ADVICE`. A check returns `None` if it has nothing
+//! to tell; otherwise the members that it is about, and a sentence for users.
 
 use super::advice::{AdviceInputs, AdviceText};
 use super::rules::{AUTH_METHOD, advice_text, known_allow_list, quoted, short};
@@ -57,7 +58,8 @@ pub(super) fn auth_methods_not_listed(inputs: &AdviceInputs<'_>) -> Option<Advic
 
 pub(super) fn no_scope_sent(inputs: &AdviceInputs<'_>) -> Option<AdviceText> {
     let listed = inputs.server().scopes_supported().filter(|scopes| !scopes.is_empty())?;
-    // A document leaves it out on purpose: it would cap what may be asked for later.
+    // Only for dynamic registration. A published document omits `scope` on purpose: a fixed scope would limit which scopes
+    // gateways may request later (INV-24).
     let registers = inputs.forecast.method == Some(RegistrationMethod::Dcr);
     if !registers || inputs.sent()?.contains_key("scope") {
         return None;

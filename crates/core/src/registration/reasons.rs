@@ -1,31 +1,34 @@
-//! Every reason code a registration, an attempt or an entry of the orphan ledger can have, with what happened and what a
-//! user can do (INV-14). `docs/registration-failures.md` is made from this table.
+//! The table of all reason codes. A reason code says why a registration, an attempt or an entry of the ledger of orphaned
+//! clients is as it is; the table adds what happened and what a user can do (INV-14). `docs/registration-failures.md` is
+//! made from this table.
 
-/// What happens next to a registration with this reason.
+/// What happens next to a registration with this reason. Each class is a section of `docs/registration-failures.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryClass {
     /// Retried automatically with exponential backoff.
     Retries,
-    /// An unknown client may exist, or secrets may have been replaced: tried once more, then a user decides.
+    /// The response was lost, so an unknown client may exist, or the client's secret and token may have been replaced.
+    /// A registration is repeated once, then a user decides; reading and updating a client are repeated with backoff.
     Unconfirmed,
-    /// Tried twice, then a user must act.
+    /// The response is invalid: the request is repeated once, then a user must act.
     RetriesOnce,
     /// A user must act: an admin here, or the authorization server's owner.
     NeedsUser,
-    /// Stopped for safety.
+    /// The registration stopped for safety; a user must act.
     Security,
     /// The client is in use; a user must approve a new one.
     AwaitsApproval,
-    /// Waits for its turn.
+    /// The registration waits until the rate limit or the pause between clients permits the next request.
     Queued,
-    /// Another method is used automatically.
+    /// The client cannot be managed at its authorization server (RFC 7592), or is unknown there: it is kept or replaced
+    /// instead.
     FallsBack,
-    /// Why a client is in the orphan ledger.
+    /// Why the ledger of orphaned clients has an entry. The registration itself does not wait for this.
     Ledger,
 }
 
 impl RetryClass {
-    /// All of them, in the order of the page.
+    /// All classes, in the order of `docs/registration-failures.md`.
     pub const ALL: [Self; 9] = [
         Self::Retries,
         Self::Unconfirmed,
@@ -38,7 +41,7 @@ impl RetryClass {
         Self::Ledger,
     ];
 
-    /// As a heading.
+    /// Heading of the class in `docs/registration-failures.md`.
     pub fn title(self) -> &'static str {
         match self {
             Self::Retries => "Retried automatically, with growing delays",
@@ -54,16 +57,16 @@ impl RetryClass {
     }
 }
 
-/// One reason.
+/// One row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Reason {
     /// Stable code.
     pub code: &'static str,
     /// What happens next to the registration.
     pub retry_class: RetryClass,
-    /// What happened.
+    /// What happened, in sentences for users. Markdown for a table cell: it contains no `|`.
     pub meaning: &'static str,
-    /// What a user can do.
+    /// What a user can do, in the same form as `meaning`.
     pub next: &'static str,
 }
 
@@ -78,7 +81,7 @@ const fn reason(
 
 use RetryClass as R;
 
-/// All of them.
+/// All reasons. Inside a class, `docs/registration-failures.md` has the order of this table.
 pub static REASONS: &[Reason] = &[
     reason(
         "upstream_unavailable",

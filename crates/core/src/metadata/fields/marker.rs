@@ -10,9 +10,9 @@ pub fn marker(id: SealedId) -> String {
     format!("{MARKER_PREFIX}{id}")
 }
 
-/// The id in a marker, if `text` is exactly one.
+/// The id of the sealed value; `None` if `text` is not exactly one marker.
 pub fn parse_marker(text: &str) -> Option<SealedId> {
     let id: SealedId = text.strip_prefix(MARKER_PREFIX)?.parse().ok()?;
-    // One spelling only: no braces, no capitals.
+    // Parsing an id also accepts braces and capitals; a marker has only the spelling that `marker` writes.
     (marker(id) == text).then_some(id)
 }

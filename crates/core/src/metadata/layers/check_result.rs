@@ -1,4 +1,4 @@
-//! Rules about several members, on the result of the resolution.
+//! Rules that compare members with each other after resolution, when they may have come from several layers.
 
 use super::effective::{EffectiveMetadata, Method};
 use crate::finding::{Finding, Findings};
@@ -7,7 +7,9 @@ use crate::metadata::rules::cross::{check_grants, secret_unused};
 use crate::metadata::rules::report::Report;
 use serde_json::Value;
 
-/// Rules about several members, on the result.
+/// Findings about members of `effective` that do not fit each other. Pointers are those of an Advanced Configuration that
+/// would hold all members. Auth method and secret are compared only if the client is pre-registered and an admin chose the
+/// method.
 pub(crate) fn check_result(effective: &EffectiveMetadata) -> Findings {
     let pointer = format!("/{CANONICAL_WRAPPER}");
     let mut report = Report::default();

@@ -1,4 +1,5 @@
-//! Validates mappings: whether the member may come from a secret, and whether the operator allows the secret here.
+//! Validates mappings: whether the member may come from a secret, and whether the operator allows the secret for the
+//! owner.
 
 use super::read::SecretReadError;
 use super::{PREFIX, SecretMapping};
@@ -13,7 +14,7 @@ use registry_core::metadata::{AdvancedConfiguration, Section, find};
 use sea_orm::{ConnectionTrait, EntityTrait};
 use url::Url;
 
-/// Members that hold secrets.
+/// Canonical names of the top-level members that a mapping may set: only these can contain secrets.
 const SECRET_MEMBERS: [&str; 6] = [
     "headers",
     "passthrough_headers",
@@ -22,7 +23,7 @@ const SECRET_MEMBERS: [&str; 6] = [
     "jwt_validation",
     "external_auth_config",
 ];
-/// Those of them that go to the MCP server itself and nowhere else.
+/// The members of `SECRET_MEMBERS` whose values are sent to the MCP server and nowhere else.
 const HEADERS: [&str; 2] = ["headers", "passthrough_headers"];
 
 /// The integration or server that mappings belong to.
@@ -30,16 +31,16 @@ pub(crate) struct MappingOwner<'a> {
     pub(super) owner: Owner,
     slug: &'a str,
     workspace_id: Option<WorkspaceId>,
-    /// Slug of the workspace it belongs to; `None`: the organisation.
+    /// Slug of the workspace that the owner belongs to; `None`: it belongs to the organisation.
     workspace: Option<String>,
-    /// Where gateways would send the secrets.
+    /// URL of the MCP server, to which gateways send the headers.
     url: &'a str,
-    /// Its configuration as it will be.
+    /// Advanced Configuration of the owner at its own layer, as it is after the write; `None`: it has none.
     pub(super) configuration: Option<&'a str>,
 }
 
 impl<'a> MappingOwner<'a> {
-    /// An integration as it will be.
+    /// An integration as the owner of mappings. `model` is its row after the write. Fails only if the database does.
     pub(crate) async fn integration(
         db: &impl ConnectionTrait,
         model: &'a integration::Model,
@@ -61,7 +62,8 @@ impl<'a> MappingOwner<'a> {
         })
     }
 
-    /// A server as it will be.
+    /// A server of `integration` as the owner of mappings. `model` is its row after the write. Fails only if the database
+    /// does.
     pub(crate) async fn server(
         db: &impl ConnectionTrait,
         model: &'a server::Model,
@@ -81,6 +83,7 @@ impl<'a> MappingOwner<'a> {
         })
     }
 
+    /// An audit event about this owner.
     pub(super) fn event(&self, action: AuditAction) -> Event {
         Event::new(action, self.owner.kind.as_str(), self.owner.id)
             .named(self.slug)
@@ -88,12 +91,15 @@ impl<'a> MappingOwner<'a> {
     }
 }
 
-/// Whether the operator still allows this mapping.
+/// Whether the operator still allows this mapping. The configuration of the owner is not compared: that happens when the
+/// mapping or the configuration is saved.
 pub(super) fn is_allowed(write: &Write<'_>, owner: &MappingOwner<'_>, mapping: &SecretMapping) -> bool {
     validate(write, owner, &AdvancedConfiguration::empty(), mapping, "", &mut Findings::default())
 }
 
-/// Whether a mapping may be where it is; what may not is in `findings`.
+/// Whether `owner` may have this mapping; if not, `findings` gets one error. `configured` is the owner's Advanced
+/// Configuration, which must not set the same member. `prefix` is the JSON Pointer of the mapping in the request, such as
+/// `/secret_mappings/0`.
 pub(super) fn validate(
     write: &Write<'_>,
     owner: &MappingOwner<'_>,
@@ -129,7 +135,7 @@ pub(super) fn validate(
     if let Some(allowed) = &declared.workspaces
         && !owner.workspace.as_ref().is_some_and(|own| allowed.contains(own))
     {
-        // Not told apart from one that does not exist.
+        // The same finding as for an undeclared secret: users must not learn which secrets other workspaces have.
         findings.push(SecretReadError::Undeclared.finding(prefix, name));
         return false;
     }
@@ -167,7 +173,7 @@ pub(super) fn validate(
     true
 }
 
-/// The member that a target names, in its canonical spelling.
+/// Canonical name of the top-level member that `target` names (`configurations.<member>`); `None` if it names none.
 pub(super) fn canonical(target: &str) -> Option<String> {
     let field = find(Section::TopLevel, target.strip_prefix(PREFIX)?)?;
     Some(field.canonical().to_owned())
