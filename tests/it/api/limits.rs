@@ -85,11 +85,7 @@ async fn full_server_refuses_further_requests_but_no_gateway() {
     let refused = admin.get("/v1/workspaces").await.expect(503);
     assert_eq!((refused.json()["code"].as_str(), refused.header("retry-after")), (Some("overloaded"), "1"));
     let page = t.anonymous().get("/ui/sign-in").await.expect(503);
-    assert!(
-        page.text.contains("Nothing was done") && page.header("retry-after") == "1",
-        "{}",
-        page.text
-    );
+    assert!(page.text.contains("Nothing was done") && page.header("retry-after") == "1", "{}", page.text);
     gateway.get("/v1/gateway/servers/acme/linear").await.expect(404);
     for open in ["/healthz", "/readyz"] {
         t.anonymous().get(open).await.expect(200);
