@@ -1,22 +1,24 @@
-//! Advanced Configurations that the documentation shows (`docs/examples`): the pages offer them, the OpenAPI document
-//! quotes one, the demo saves one, and the tests check that they behave as documented.
+//! Advanced Configurations that the documentation shows (`docs/examples`), each a JSON text. The pages offer all but
+//! [`ORGANISATION`], the OpenAPI document and the demo use [`ENTERPRISE_COMPLIANCE`], and tests check that all behave as
+//! documented.
 
-/// A configuration of an organisation: names and links of its company.
+/// For the organisation layer: name, links, contacts and scopes of a company.
 pub const ORGANISATION: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/organisation.json"))
         .trim_ascii_end();
 
-/// Branding, contacts and legal links, as a compliance department asks for them.
+/// Name, links, scopes, contacts and legal links, as a compliance department wants them to be shown.
 pub const ENTERPRISE_COMPLIANCE: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/enterprise-compliance.json"))
         .trim_ascii_end();
 
-/// A client that the authorization server knows by its `software_id`.
+/// A `software_id` that the authorization server already knows. It has no `client_id`, so this is not what the glossary calls a
+/// pre-registered client.
 pub const PRE_REGISTERED_CLIENT: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/pre-registered-client.json"))
         .trim_ascii_end();
 
-/// Scopes of one's own.
+/// Only `scope`, with scopes of an issue tracker.
 pub const CUSTOM_SCOPES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/custom-scopes.json"))
         .trim_ascii_end();

@@ -1,35 +1,36 @@
-//! Form values that name a choice: parsed into an enum, so that an unknown value is refused and never gets a meaning.
+//! Form values that name a choice. Each is parsed into an enum, so that an unknown value is refused and not taken for a
+//! default.
 
 use crate::http::failure::Failure;
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
-/// A ticked checkbox. Browsers send nothing for one that is not ticked.
+/// A ticked checkbox, or a hidden field in place of one. Browsers send nothing for a checkbox that is not ticked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) enum Tick {
-    /// The value depends on the checkbox.
+    /// The word is the `value` attribute of the field: `on`, `yes` or `1`, as the template chose.
     #[serde(rename = "on", alias = "yes", alias = "1")]
     On,
 }
 
-/// The choice that `word` names; `None` when it is unknown.
+/// The choice that `word` names; `None`: `word` is none of the choices of `T`.
 pub(crate) fn find<T: DeserializeOwned>(word: &str) -> Option<T> {
     let word: StrDeserializer<'_, Error> = word.into_deserializer();
     T::deserialize(word).ok()
 }
 
-/// The choice that `word`, sent for the field `name`, names.
+/// As [`find`], for the form field `name`: an unknown `word` is [`Failure::Choice`].
 pub(crate) fn read<T: DeserializeOwned>(name: &'static str, word: &str) -> Result<T, Failure> {
     find(word).ok_or(Failure::Choice(name))
 }
 
-/// The same for values that another parser reads.
+/// As [`read`], where the caller has parsed the word: `found` is the result, `None` becomes [`Failure::Choice`].
 pub(crate) fn known<T>(name: &'static str, found: Option<T>) -> Result<T, Failure> {
     found.ok_or(Failure::Choice(name))
 }
 
-/// A checkbox that was sent as ticked.
+/// `true` if `word`, the value of the checkbox `name`, is one of [`Tick`]; else [`Failure::Choice`], never `false`.
 pub(crate) fn ticked(name: &'static str, word: &str) -> Result<bool, Failure> {
     read::<Tick>(name, word).map(|_| true)
 }

@@ -1,5 +1,5 @@
-//! The audit log as evidence: its chain is checked link by link, checkpoints of it are signed once a day, and what is older
-//! than it must be kept is removed behind such a checkpoint.
+//! The audit log as evidence: the hash chain is checked link by link, a checkpoint is signed once a day, and events older
+//! than `audit.keep_days` are removed after a checkpoint of the last of them was signed.
 
 use crate::audit::checkpoints::{
     AuditVerification, BrokenLink, Checkpoints, checkpoints, is_signed, message,
@@ -20,25 +20,27 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// Key of the [`PendingPrune`] in `deployment`.
+/// Key of the [`PendingPrune`] in the table `deployment`.
 pub(crate) const PENDING_PRUNE: &str = "audit.doomed";
-/// How often a checkpoint is signed.
+/// How often a checkpoint is signed; also how long a [`PendingPrune`] waits.
 const CHECKPOINT_INTERVAL: Duration = Duration::days(1);
 /// Events read or removed at a time.
 const EVENTS_PER_BATCH: u64 = 2_000;
 
-/// A removal of events that waits for its confirmation a day later.
+/// A removal of events that was recorded and is carried out a day later.
 #[derive(Deserialize, Serialize)]
 struct PendingPrune {
-    /// Up to this number.
+    /// The number of the last event to remove.
     through: i64,
-    /// When that was noted, in milliseconds since 1970.
+    /// When the removal was recorded, in milliseconds since 1970.
     at: i64,
 }
 
 impl Audit<'_> {
-    /// Checks the whole log as it is at one moment. With `keys` (hex) every signed checkpoint must be signed by one of them, and
-    /// the newest must not be long before the end: else an attacker who rewrites the log only has to delete the checkpoints.
+    /// Checks the whole log as it is at one moment; a log that was changed is no error but a `broken` link in the result.
+    /// `keys`: public keys in hex that were noted earlier. If there are any, every checkpoint must be signed by one of them,
+    /// and the newest must be at most two days older than the last event: otherwise an attacker could rewrite the log and
+    /// delete the checkpoints that contradict it.
     pub async fn verify(self, actor: &Actor, keys: &[String]) -> Result<AuditVerification> {
         actor.require_organisation(Permission::ReadAudit)?;
         let mut verdict = self.check(keys).await?;
@@ -51,7 +53,8 @@ impl Audit<'_> {
         Ok(verdict)
     }
 
-    /// As [`Self::verify`], without a permission check: for the worker and the CLI.
+    /// As [`Self::verify`], but neither the permission is checked nor whether a signing key exists: for [`Self::maintain`] and
+    /// [`Self::restart`].
     pub(crate) async fn check(self, keys: &[String]) -> Result<AuditVerification> {
         let db = self.registry.begin_read().await?;
         let checkpoints = checkpoints(&db).await?;
@@ -92,15 +95,16 @@ impl Audit<'_> {
         Ok(verdict)
     }
 
-    /// The hash of one event, for comparing it with one that was noted elsewhere; `None`: it is not there.
+    /// The hash of event `number` in hex, to be compared with a hash that was noted elsewhere; `None`: there is no such event.
     pub async fn hash_of(self, actor: &Actor, number: i64) -> Result<Option<String>> {
         actor.require_organisation(Permission::ReadAudit)?;
         let event = audit_event::Entity::find_by_id(number).one(self.registry.db()).await?;
         Ok(event.map(|event| event.hash))
     }
 
-    /// Signs a checkpoint of the chain if the last one is a day old; removes events older than `audit.keep_days`, if that is
-    /// set. Answers how many were removed.
+    /// Signs a checkpoint of the last event if the newest checkpoint is a day old and events came after it. Then removes
+    /// events older than `audit.keep_days`, if that is set, and returns how many. Signs and removes nothing, but fails, if a
+    /// checkpoint is due and the log was changed.
     pub async fn maintain(self) -> Result<u64> {
         let newest = audit_checkpoint::Entity::find().order_by_desc(audit_checkpoint::Column::Number);
         let newest = newest.one(self.registry.db()).await?;
@@ -115,7 +119,7 @@ impl Audit<'_> {
         if due {
             self.verify_before_signing().await?;
             let mut write = self.registry.begin_write(&Actor::worker("audit")).await?;
-            // Serialised with other writes, so that several workers create one key only.
+            // Interactive writes take turns, so that several workers make only one signing key.
             write.lock_interactive_writes().await?;
             sign(&mut write, end.audit, &end.audit_hash, false).await?;
             write.commit().await?;
@@ -123,7 +127,8 @@ impl Audit<'_> {
         self.prune().await
     }
 
-    /// Verifies the whole log before a checkpoint is signed, so that a changed log is never signed.
+    /// Fails if the log was changed, so that a changed log is never signed. Sets the gauge
+    /// `mcp_registry_audit_log_changed` to 1 then, else to 0.
     async fn verify_before_signing(self) -> Result<()> {
         let broken = self.check(&[]).await?.broken;
         metrics::gauge!("mcp_registry_audit_log_changed").set(f64::from(u8::from(broken.is_some())));
@@ -132,6 +137,8 @@ impl Audit<'_> {
         Err(Error::damaged(format!("the audit log breaks at number {number}: {why}")))
     }
 
+    /// Removes the events whose removal was recorded a day ago, or records the next removal. Returns the number of events that
+    /// were removed. A checkpoint of the last of them is signed first: the chain of the remaining events begins there.
     async fn prune(self) -> Result<u64> {
         let Some(keep) = self.registry.settings().audit_keep else { return Ok(0) };
         let cutoff = millis(self.registry.now()) - i64::try_from(keep.as_millis()).unwrap_or(i64::MAX / 2);
@@ -163,8 +170,9 @@ impl Audit<'_> {
         Ok(removed)
     }
 
-    /// A removal is recorded first and carried out a day later, so that a clock that is wrong for a while removes nothing.
-    /// `watch_clock` deletes the record when the clock is set back.
+    /// The last event that may be removed now, if a [`PendingPrune`] is a day old. `None`: the removal has to wait; if none
+    /// waits yet, the one up to `through` is recorded. A removal is carried out only a day after it was recorded, so that a
+    /// clock that is wrong for a while removes nothing. `watch_clock` deletes the record when the clock is set back.
     async fn confirm_pending_prune(self, through: audit_event::Model) -> Result<Option<audit_event::Model>> {
         let pending = recorded(self.registry.db()).await?.remove(PENDING_PRUNE);
         let pending: Option<PendingPrune> = pending.and_then(|pending| serde_json::from_value(pending).ok());
@@ -184,7 +192,8 @@ impl Audit<'_> {
         Ok(None)
     }
 
-    /// The last event of those that are all older than `cutoff`.
+    /// The last event before the first one that is to be kept: all up to it are older than `cutoff`, in milliseconds since
+    /// 1970. `None`: there is none.
     async fn last_before(self, cutoff: i64) -> Result<Option<audit_event::Model>> {
         use audit_event::Column as C;
         let kept = audit_event::Entity::find().filter(C::At.gte(cutoff)).order_by_asc(C::Number);
@@ -196,7 +205,7 @@ impl Audit<'_> {
     }
 }
 
-/// Checks that the newest checkpoint is not older than the events after it may be without one.
+/// Checks that the newest checkpoint was signed at most two days before the last event was written; a broken link if not.
 async fn check_signed_end(
     db: &DatabaseTransaction,
     checkpoints: &Checkpoints,
@@ -211,7 +220,8 @@ async fn check_signed_end(
     }))
 }
 
-/// Follows the hash chain; returns the first broken link.
+/// Follows the hash chain from the first event to `end` and compares it with `checkpoints`. Returns the first broken link, and
+/// counts in `verdict` what is valid before it.
 async fn verify_chain(
     db: &DatabaseTransaction,
     checkpoints: &Checkpoints,
@@ -219,6 +229,7 @@ async fn verify_chain(
     verdict: &mut AuditVerification,
 ) -> Result<Option<BrokenLink>> {
     let broken = |number, why: &'static str| Ok(Some(BrokenLink { number, why: why.into() }));
+    // The number of the last event that was removed on purpose; 0: none was.
     let pruned = checkpoints
         .values()
         .filter(|checkpoint| checkpoint.pruned)
@@ -239,10 +250,11 @@ async fn verify_chain(
         for event in rows {
             if hash.is_none() {
                 verdict.first = Some(event.number);
-                // Where older ones were removed, the signed checkpoint says what the first one follows.
                 if event.number > pruned + 1 {
                     return broken(event.number, "the events before it are missing");
                 }
+                // After a removal, the checkpoint of the last removed event has the hash that this event follows. In an
+                // unfinished removal there may be no such checkpoint: then this first link cannot be checked.
                 hash = match checkpoints.get(&(event.number - 1)) {
                     Some(checkpoint) => Some(checkpoint.hash.clone()),
                     None if event.number == 1 => Some(String::new()),
@@ -280,6 +292,8 @@ async fn verify_chain(
         .map(|checkpoint| BrokenLink { number: *checkpoint, why: "it was signed and is missing".into() }))
 }
 
+/// Signs a checkpoint of event `number`, whose hash is `hash`, in place of an earlier checkpoint of this event. `pruned`: the
+/// events up to it are being removed. Fails if the checkpoints contradict the record that is sealed with the signing key.
 async fn sign(write: &mut Write<'_>, number: i64, hash: &str, pruned: bool) -> Result<()> {
     let mut checkpoints = checkpoints(&write.txn).await?;
     let key = signing_key::for_signing(write, &checkpoints, number).await?;
@@ -305,7 +319,7 @@ async fn sign(write: &mut Write<'_>, number: i64, hash: &str, pruned: bool) -> R
     key.record_checkpoints(write, &checkpoints).await
 }
 
-/// The number of the last event that says that the database was restored.
+/// The number of the newest event that records a restore of the database.
 async fn last_restoration(db: &DatabaseTransaction) -> Result<Option<i64>> {
     let restored = audit_event::Entity::find()
         .filter(audit_event::Column::Action.eq(AuditAction::DatabaseRestored.as_str()));

@@ -1,4 +1,4 @@
-//! Attempts: recorded before a step is sent, completed with what came of it.
+//! Records an attempt before its request is sent; `outcomes` adds the result later.
 
 use crate::actor::Actor;
 use crate::ports::registration_queue::{Claim, StepError};
@@ -16,7 +16,8 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Map, Value};
 
-/// Records that a step begins, *before* anything is sent, and prolongs the lease.
+/// Records the attempt of `step`, *before* anything is sent, and prolongs the lease. `request`: the client metadata to be sent
+/// or published. Fails with [`StepError::LeaseLost`] if the fence of `claim` is old, and if this process cannot seal.
 pub(crate) async fn begin(
     registry: &Registry,
     claim: &Claim,
@@ -27,15 +28,15 @@ pub(crate) async fn begin(
 ) -> Result<AttemptId, StepError> {
     let write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
     let row = claimed(&write, claim).await?;
-    // What is answered may have to be sealed: nothing is sent by a process that cannot.
+    // The response may contain secrets, which have to be sealed: a process that cannot seal must not send the request.
     write.permit()?;
     let id = enter_attempt(registry, &write, &row, claim, context, (step, request, adjustments)).await?;
     write.commit().await?;
     Ok(id)
 }
 
-/// As [`begin`], for the deletion of a client: should its answer be lost, it is known which client may be
-/// gone.
+/// As [`begin`], for the deletion of `client`, which is marked too: if the response is lost, the mark says that this client
+/// may be gone. No secret comes with the response, so the process need not be able to seal.
 pub(crate) async fn begin_deletion(
     registry: &Registry,
     claim: &Claim,
@@ -51,6 +52,7 @@ pub(crate) async fn begin_deletion(
     Ok(id)
 }
 
+/// Inserts the attempt with the next number of its registration, and sets state and lease of the registration `row`.
 async fn enter_attempt(
     registry: &Registry,
     write: &Write<'_>,
@@ -84,7 +86,7 @@ async fn enter_attempt(
     }
     .insert(&write.txn)
     .await?;
-    // Users are not shown the upkeep of a client that serves, only what may change it.
+    // While gateways have a usable client, users see the state `registering` only for a step that may change this client.
     let quiet = matches!(step, AttemptStep::Discover | AttemptStep::Verify | AttemptStep::Withdraw)
         && serves(context, write.now);
     let state = match step {

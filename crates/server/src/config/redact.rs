@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use url::Url;
 
-/// What is written instead of a secret.
+/// The mask for a text that may be a secret as a whole. Inside a URL the mask is `redacted`: brackets would be escaped there.
 const MASK: &str = "[redacted]";
 
-/// A list of secrets, as a list or as one comma-separated string. Unlike serde's own, its errors never quote
-/// what was given.
+/// Reads secrets from a list of strings or from one comma-separated string. The errors of this function never quote the input;
+/// those of serde for `Vec` would.
 pub(super) fn secret_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
     struct List;
 
@@ -37,7 +37,7 @@ pub(super) fn secret_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     deserializer.deserialize_any(List)
 }
 
-/// Where the database is. `Debug` and `Serialize` hide the password in it.
+/// The URL of the database, or any text in its place: it is not checked here. `Debug` and `Serialize` mask the password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct DatabaseUrl(String);
@@ -58,7 +58,7 @@ impl DatabaseUrl {
         self.0.starts_with("postgres:") || self.0.starts_with("postgresql:")
     }
 
-    /// The file of an SQLite database; `None` for PostgreSQL and for a database in memory.
+    /// The path of the file of an SQLite database; `None`: it is not SQLite, or it is in memory.
     pub fn sqlite_file(&self) -> Option<&str> {
         let rest = self.0.strip_prefix("sqlite:")?;
         let path = rest.strip_prefix("//").unwrap_or(rest);
@@ -66,17 +66,18 @@ impl DatabaseUrl {
         (!path.is_empty() && path != ":memory:").then_some(path)
     }
 
-    /// The URL for display: the password, and every parameter that could contain one, masked.
+    /// The URL for display. Masked are the password and each query parameter whose name contains `pass`. An SQLite URL has no
+    /// password and is returned as it is.
     pub fn redacted(&self) -> String {
         if self.is_sqlite() {
             return self.0.clone();
         }
-        // A text that is no URL may be a password in the wrong place.
+        // A text that is not a URL may be a password that was put in the wrong place.
         let Ok(mut url) = Url::parse(&self.0) else {
             return MASK.to_owned();
         };
         if url.password().is_some() {
-            // Refused only for URLs without a host, which cannot have a password.
+            // `set_password` fails only for a URL without a host, and such a URL has no password.
             let _ = url.set_password(Some("redacted"));
         }
         let pairs: Vec<(String, String)> = url

@@ -1,4 +1,5 @@
-//! Where the settings come from: the file and the environment. The only place that reads the environment.
+//! Where the settings come from: the file and the environment. The only place that reads variables `MCP_REGISTRY__…`;
+//! `secret_variables` reads those that hold declared secrets.
 
 use super::sections::Config;
 use config::{ConfigError, File, FileFormat, Map, Value, ValueKind};
@@ -7,28 +8,29 @@ use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The prefix of every environment variable.
+/// The prefix of every variable that holds a setting: `MCP_REGISTRY__WORKER__POLL_MS` is `worker.poll_ms`.
 const PREFIX: &str = "MCP_REGISTRY__";
-/// Read if it exists and no other file is named.
+/// The configuration file, relative to the working directory, that is read if it exists and no other file is named.
 const DEFAULT_FILE: &str = "registry.toml";
 
-/// What kind of value a setting has, as far as a variable's text must be taken apart.
+/// How the text of a variable becomes the value of its setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// Text, number or truth value: the variable's text verbatim.
+    /// Text, number or truth value: the text verbatim. An empty text counts as no variable.
     Scalar,
-    /// A list: comma-separated.
+    /// A list: comma-separated. An empty text is the empty list.
     List,
-    /// A table: comma-separated `name=value`.
+    /// A table: comma-separated `name=value`. An empty text is the empty table.
     Table,
 }
 
-/// Why the configuration could not be read. The sentence names the setting, never a secret's value.
+/// Why the configuration could not be read. The message names the setting or the source, and never quotes a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LoadError(String);
 
-/// Every setting, as `section.key`, with its shape. Read off the defaults, so it cannot disagree with them.
+/// Every setting, as `section.key`, with its kind. The settings are taken from the serialised defaults, so this map cannot
+/// disagree with them.
 pub fn known_keys() -> BTreeMap<String, KeyKind> {
     fn walk(prefix: &str, value: &Json, keys: &mut BTreeMap<String, KeyKind>) {
         match value {
@@ -44,7 +46,7 @@ pub fn known_keys() -> BTreeMap<String, KeyKind> {
         }
     }
     let mut keys = BTreeMap::new();
-    // Branding leaves out what is not set, so each of its members is set here.
+    // A serialised `Branding` lacks the members that are not set, so each of them is set here.
     let set = || Some(String::new());
     let defaults = Branding::default();
     let branding = Branding {
@@ -61,14 +63,15 @@ pub fn known_keys() -> BTreeMap<String, KeyKind> {
         tos_uri: set(),
         policy_uri: set(),
     };
-    // Serialising plain structs cannot fail; without keys every variable would be refused, which is safe too.
+    // Serialising plain structs cannot fail. If it did, no setting would be known and every variable refused, which is safe.
     let whole = serde_json::to_value(Config { branding, ..Config::default() }).unwrap_or_default();
     walk("", &whole, &mut keys);
     keys
 }
 
 impl Config {
-    /// Defaults ← file ← the process's environment. `file` must exist; without it `registry.toml` is read if it is there.
+    /// The defaults, overridden by the file, overridden by the environment of the process. A given `file` must exist; if none
+    /// is given, `registry.toml` is read if it exists.
     pub fn load(file: Option<&Path>) -> Result<Self, LoadError> {
         let mut variables = Vec::new();
         for (name, value) in std::env::vars_os() {
@@ -83,7 +86,8 @@ impl Config {
         Self::from_sources(file, variables)
     }
 
-    /// The same with a given environment; names that do not begin with `MCP_REGISTRY__` are passed over.
+    /// As [`Self::load`], with `variables` (name and text) as the environment. Names that do not begin with `MCP_REGISTRY__`
+    /// are ignored.
     pub fn from_sources(
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
@@ -108,7 +112,8 @@ impl Config {
     }
 }
 
-/// The setting a variable means and its value; `None` if it is not ours, or empty and therefore not set.
+/// The setting that the variable `name` sets, as `section.key`, and the value of `text`. `None`: `name` lacks the prefix, or
+/// `text` is empty and the setting a [`KeyKind::Scalar`]. Fails for an unknown setting and for a table entry without `=`.
 fn variable(
     keys: &BTreeMap<String, KeyKind>,
     name: &str,
@@ -139,7 +144,8 @@ fn variable(
     Ok(Some((key, Value::new(origin.as_ref(), kind))))
 }
 
-/// A sentence that names the variable and the settings it may have meant.
+/// The message for the variable `name` of the unknown setting `key`: it lists the settings of the same section, or the
+/// sections, if the section is unknown too.
 fn unknown_variable(keys: &BTreeMap<String, KeyKind>, name: &str, key: &str) -> String {
     let section = key.split('.').next().unwrap_or_default();
     let there: Vec<&str> =
@@ -159,7 +165,7 @@ fn unknown_variable(keys: &BTreeMap<String, KeyKind>, name: &str, key: &str) -> 
     }
 }
 
-/// The library's error as one sentence, with key and source.
+/// The error of the crate `config` as one sentence, with setting and source where the crate gives them.
 fn explain(error: &ConfigError) -> LoadError {
     LoadError(match error {
         ConfigError::Type { origin, expected, key, .. } => format!(
@@ -168,7 +174,7 @@ fn explain(error: &ConfigError) -> LoadError {
             origin.as_deref().map(|origin| format!(" in {origin}")).unwrap_or_default(),
         ),
         ConfigError::FileParse { uri, cause } => {
-            // The library quotes the line, and in the line may be a key.
+            // The cause quotes a line of the file after a `|`, and this line may contain a sealing key.
             let cause = cause.to_string();
             let lines: Vec<&str> = cause.lines().filter(|line| !line.contains('|')).map(str::trim).collect();
             format!(

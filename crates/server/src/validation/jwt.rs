@@ -1,4 +1,4 @@
-//! Judges the section `auth.jwt`.
+//! Checks the section `auth.jwt` and makes the settings for bearer tokens of it.
 
 use crate::config::Jwt;
 use registry::{JwtSettings, KeySource};
@@ -8,7 +8,8 @@ use registry_outbound::check_trusted_url;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The token settings, if an issuer is configured.
+/// The settings for tokens of the configured issuer; reads the key set file. Every fault becomes a finding. `None`: no issuer
+/// is configured, or there is no key set.
 pub(super) fn settings(jwt: &Jwt, findings: &mut Findings) -> Option<JwtSettings> {
     let Some(issuer) = jwt.issuer.clone() else {
         if jwt.key_set_file.is_some()

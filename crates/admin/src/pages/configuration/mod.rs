@@ -1,6 +1,8 @@
-//! The Advanced Configuration page, the same at every level: `routes` has the paths, `scope` the object, `show`
-//! renders, `submit` handles the form. The text and the `form` are two views of the same data: `submitted` makes a
-//! text of either, `quick_fixes` are the buttons that change it, `unsaved_text` is a text that is not saved yet.
+//! The Advanced Configuration page, the same for an integration, the access of a workspace, a server and the organisation.
+//!
+//! `routes` builds the paths of each, `scope` loads the object, `show` renders the page, `submit` handles the posted form.
+//! A user edits the JSON text itself or the controls of `form`: `submitted` turns what was posted into one text either way.
+//! `quick_fixes` are the buttons that change this text, `unsaved_text` carries it while it is not saved.
 
 mod choice;
 mod conflict;
@@ -34,7 +36,7 @@ use scope::{of_access, of_integration, of_organisation, of_server};
 use show::read;
 use submit::submit;
 
-/// Mounts the routes of these pages.
+/// Mounts the handlers below, and those of the history.
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(show_integration)
@@ -49,7 +51,8 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .configure(history::routes);
 }
 
-/// The JSON Schema for the editor: suggestions, descriptions, types. It depends only on the binary.
+/// The JSON Schema of a configuration; the editor takes suggestions, descriptions and types from it. It changes only with a
+/// new release, so browsers may cache it.
 #[get("/configuration-schema.json", wrap = "Compress::default()")]
 async fn schema(_: SignedInUser) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, max-age=3600")).json(json_schema())

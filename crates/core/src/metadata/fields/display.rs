@@ -1,4 +1,4 @@
-//! Values as users and gateways see them: no secret, no null.
+//! Values for users, without secrets ([`shown`]), and for gateways, without nulls ([`without_nulls`]).
 
 use super::field::{Field, Kind};
 use super::suggest::looks_secret;
@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 /// The mask for a secret on every page and in every response.
 pub(crate) const SECRET: &str = "secret";
 
-/// `value` as it may be shown.
+/// `value` of `field` as users may see it: each secret is [`SECRET`]. A member of an object is a secret if the field table says
+/// so, or if the table does not have it and its name looks secret. In a secret object, null stays null: it means "not set".
 pub(crate) fn shown(field: &Field, value: &Value) -> Value {
     match value {
         Value::Object(map) if field.secret => map
@@ -39,7 +40,7 @@ pub(crate) fn shown(field: &Field, value: &Value) -> Value {
     }
 }
 
-/// `value` without the members that are null, which mean "not set".
+/// `value` without the members that are null, at any depth: they mean "not set". A null in a list stays.
 pub(crate) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(object) => Value::Object(
@@ -54,7 +55,7 @@ pub(crate) fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// The same of an object.
+/// As [`without_nulls`], for a `value` that is an object; anything else becomes the empty object.
 pub(crate) fn object_without_nulls(value: Value) -> Map<String, Value> {
     match without_nulls(value) {
         Value::Object(object) => object,
