@@ -16,7 +16,7 @@ const MISTAKES = [
   },
   { of: 'a typo', text: '{ "oauth_client_metadata": { "client_nam": "Acme" } }', says: 'client_nam is not a known member of oauth_client_metadata and has no effect.', fix: /^Rename to client_name/ },
   { of: 'a logo over http', text: '{ "oauth_client_metadata": { "logo_uri": "http://acme.com/logo.png" } }', says: 'logo_uri should be an https URL: authorization servers refuse or hide others.', fix: /^Use https/ },
-  { of: 'redirect_uris given', text: '{ "oauth_client_metadata": { "redirect_uris": ["https://acme.com/cb"] } }', says: "redirect_uris is not used: the callback is always the gateway's own, so that tokens can reach nobody else.", fix: /^Remove/ },
+  { of: 'redirect_uris given', text: '{ "oauth_client_metadata": { "redirect_uris": ["https://acme.com/cb"] } }', says: "redirect_uris is not used: the callback is always the gateway's own, so that tokens reach only the gateway.", fix: /^Remove/ },
   { of: 'a secret without an id', text: '{ "oauth_client_metadata": { "client_secret": "a-secret-that-nobody-sees" } }', refused: true, says: /client_secret.*client_id/ },
 ];
 

@@ -57,7 +57,7 @@ flow('integrations are found, copied, carried elsewhere, switched off and delete
   await step('tests the connection', async () => {
     await page.getByText('Actions', { exact: true }).click();
     await button(page, 'Test connection').click();
-    await status(page, 'The connection is tested');
+    await status(page, 'The connection was tested');
     await page.getByText(/401|It answers/).first().waitFor();
   });
 

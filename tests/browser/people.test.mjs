@@ -51,7 +51,7 @@ flow('somebody is invited, sets a password and changes it', async ({ t, mode, re
     await entry(page, 'Name').fill('Somebody');
     expectStatus(422);
     await button(page, 'Make the link').click();
-    await refusal(page, 'There is a user with this e-mail address already.', entry(page, 'E-mail address'));
+    await refusal(page, 'There is already a user with this e-mail address.', entry(page, 'E-mail address'));
     assert.equal(await entry(page, 'Name').inputValue(), 'Somebody');
     await visit('person-new-refused');
   });
@@ -149,7 +149,7 @@ flow('who is refused too often waits, is told how long, and comes in by a link',
     }
     guest.expectStatus(429);
     await signIn(guest.page, registry, GRACE.email, 'a wrong password');
-    await refusal(guest.page, 'too many tries');
+    await refusal(guest.page, 'too many login attempts');
     assert.match(await guest.page.getByRole('alert').innerText(), /Try again in \d\d? seconds, or use a one-time link/);
     assert.equal(await entry(guest.page, 'E-mail address').inputValue(), GRACE.email);
     await visit('sign-in-locked', guest.page);
@@ -162,7 +162,7 @@ flow('who is refused too often waits, is told how long, and comes in by a link',
     }
     guest.expectStatus(429);
     await signIn(guest.page, registry, 'nobody@acme.com', 'a wrong password');
-    await refusal(guest.page, 'too many tries');
+    await refusal(guest.page, 'too many login attempts');
   });
   await step('the admin makes a link, and it lets in at once', async () => {
     await page.goto(`${registry.base}/ui/settings/people/${id}`);
