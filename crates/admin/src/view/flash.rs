@@ -69,9 +69,9 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
         "disabled" => format!("Disabled: {}.", count(number(), "integration")),
         "imported" => format!("Imported: {}.", count(number(), "integration")),
         "copied" => match number() {
-            0 => "DuplicatedIntegration. No workspace uses the copy yet.".to_owned(),
+            0 => "Copied. No workspace uses the copy yet.".to_owned(),
             left_out => format!(
-                "DuplicatedIntegration without {}, which must be entered again. No workspace uses the copy yet.",
+                "Copied without {}, which must be entered again. No workspace uses the copy yet.",
                 count(left_out, "secret")
             ),
         },

@@ -50,8 +50,8 @@ pub(crate) fn withdrawal(how: &str) -> &'static str {
         "entered" => "Entered by hand, not ours to delete",
         "shared" => "Its id serves another server",
         "forgotten" => "Gone upstream before",
-        "sent" => "IntegrationDeletion sent",
-        "answer_lost" => "IntegrationDeletion sent, answer lost",
+        "sent" => "Deletion sent",
+        "answer_lost" => "Deletion sent, answer lost",
         _ => "Could not be deleted, see the ledger of orphans",
     }
 }
