@@ -108,7 +108,7 @@ impl AuditEvent {
 pub struct AuditFilter {
     /// Exactly this action, or all of a kind: `user.`.
     pub action: Option<String>,
-    /// ConfigurationScope kind or id exactly, or part of its name.
+    /// Subject kind or id exactly, or part of its name.
     pub subject: Option<String>,
     /// Part of the actor's name.
     pub actor: Option<String>,
