@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "issuer_budget")]
 pub struct Model {
-    /// RequestContext that is contacted (scheme, host, port); with a space and a workspace id: the pause of that
+    /// Origin that is contacted (scheme, host, port); with a space and a workspace id: the pause of that
     /// workspace there.
     #[sea_orm(primary_key, auto_increment = false)]
     pub origin: String,

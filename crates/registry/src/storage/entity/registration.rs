@@ -73,7 +73,7 @@ pub struct Model {
     pub lost_inputs: Option<String>,
     /// The inputs (`Desired::inputs`) for which a user keeps the present client. Written by user actions.
     pub skipped: Option<String>,
-    /// RequestContext that is contacted, for fair claims: of the MCP server, after discovery of the registration
+    /// Origin that is contacted, for fair claims: of the MCP server, after discovery of the registration
     /// endpoint.
     pub upstream: Option<String>,
     /// Random id in the URL of its Client ID Metadata Document; unique. Written by the worker.
