@@ -1,10 +1,10 @@
 //! The queue of registrations that are due, as the worker sees it.
 
 use crate::ports::registration_queue::{
-    Claim, DeletionPlan, ReconcileContext, ReconcileOutcome, RegistrationQueue, SendPermit, StepError,
+    Claim, DeletionPlan, ReconcileOutcome, RegistrationQueue, SendPermit, StepError,
 };
 use crate::ports::step_record::{Published, StepRecord};
-use crate::registration::context::LoadedRow;
+use crate::registration::context::{Context, LoadedRow};
 use crate::registration::{
     attempts, claims, documents, issuer_rate, known_secrets, management, observed, outcomes, settle,
 };
@@ -17,7 +17,6 @@ use registry_core::secret::Secret;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-type Context = ReconcileContext<LoadedRow>;
 type Outcome<T> = Result<T, StepError>;
 
 /// The registry as [`RegistrationQueue`].
