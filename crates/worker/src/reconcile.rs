@@ -2,7 +2,9 @@
 
 use crate::steps::StepExecutor;
 use chrono::Duration;
-use registry::{Claim, ReconcileContext, ReconcileOutcome, RegistrationQueue, SendPermit, StepError};
+use registry::{
+    Claim, DeletionPlan, ReconcileContext, ReconcileOutcome, RegistrationQueue, SendPermit, StepError,
+};
 use registry_core::registration::{AuthorizationServers, Step, plan};
 use std::error::Error as _;
 use std::sync::Arc;
@@ -93,6 +95,17 @@ async fn execute_step<Q: RegistrationQueue>(
         Step::AwaitApproval(block, until) => ReconcileOutcome::AwaitApproval(block, until),
         // The process stops: the registration is released and due at once, for another worker.
         _ if stop.is_cancelled() => ReconcileOutcome::Wait(queue.now()),
+        Step::Withdraw(id) => {
+            let deletion = queue.plan_deletion(claim, id).await?;
+            if let DeletionPlan::Request { client, .. } = &deletion {
+                let url = &client.registration_client_uri;
+                if let SendPermit::At(slot) = queue.reserve_slot(claim, context, url).await? {
+                    return Ok(Some(ReconcileOutcome::WaitForSlot(slot, url.clone())));
+                }
+            }
+            StepExecutor { queue, servers, claim, context }.withdraw(id, deletion).await?;
+            return Ok(None);
+        }
         sending => {
             let executor = StepExecutor { queue, servers, claim, context };
             if let Some(url) = executor.rate_limited_url(&sending).await?

@@ -36,8 +36,11 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             Step::Adopt => (AttemptStep::Adopt, self.adopt().await),
             Step::Update => (AttemptStep::Update, self.update().await),
             Step::Verify => (AttemptStep::Verify, self.verify().await),
-            Step::Withdraw(client) => (AttemptStep::Withdraw, self.withdraw(client).await),
-            Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) => return Ok(()),
+            Step::Withdraw(_)
+            | Step::Wait(_)
+            | Step::Blocked(..)
+            | Step::AwaitApproval(..)
+            | Step::Idle(..) => return Ok(()),
         };
         match done {
             // A step that cannot be sent is an attempt too.
@@ -62,10 +65,6 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             (Step::Update | Step::Verify, Some(client)) => {
                 self.queue.managed_client(self.claim, client.id).await?
             }
-            (Step::Withdraw(id), _) => match self.queue.plan_deletion(self.claim, *id).await? {
-                DeletionPlan::Request { client, .. } => Some(*client),
-                _ => None,
-            },
             _ => None,
         };
         Ok(client.map(|client| client.registration_client_uri))
@@ -206,8 +205,8 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     }
 
     /// Deregisters a client, by a delete request where that is possible.
-    async fn withdraw(&self, id: OauthClientId) -> Outcome {
-        let record = match self.queue.plan_deletion(self.claim, id).await? {
+    pub(crate) async fn withdraw(&self, id: OauthClientId, deletion: DeletionPlan) -> Outcome {
+        let record = match deletion {
             DeletionPlan::Request { client, gone_if_refused } => {
                 return self.delete(id, &client, gone_if_refused).await;
             }
