@@ -6,6 +6,7 @@ use super::failure::{Failure, FailureClass, clean};
 use crate::metadata::{EffectiveMetadata, ScopePolicy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// One difference between the effective metadata and what was sent.
@@ -26,26 +27,31 @@ pub struct Adjustment {
 
 /// What of the metadata an admin chose, so that it is not for us to change.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestPolicy {
-    /// `token_endpoint_auth_method` is an admin's.
-    pub auth_method_is_admins: bool,
-    /// `scope` is an admin's.
-    pub scope_is_admins: bool,
-    /// `application_type` is an admin's.
-    pub application_type_is_admins: bool,
+pub struct RequestPolicy<'a> {
+    /// Names of the members (with language variants) that an admin set.
+    pub admin_members: &'a BTreeSet<String>,
+    /// Names of the members that are not sent.
+    pub omit: &'a [String],
     /// Whether `scope` is sent.
     pub scope_policy: ScopePolicy,
 }
 
-impl RequestPolicy {
+impl<'a> RequestPolicy<'a> {
     /// What of `effective` an admin chose.
-    pub fn of(effective: &EffectiveMetadata) -> Self {
+    pub fn of(effective: &'a EffectiveMetadata) -> Self {
         Self {
-            auth_method_is_admins: effective.auth_method_is_admins,
-            scope_is_admins: effective.scope_is_admins,
-            application_type_is_admins: effective.application_type_is_admins,
+            admin_members: &effective.admin_members,
+            omit: &effective.registration.omit,
             scope_policy: effective.registration.scope,
         }
+    }
+
+    fn is_admins(&self, member: &str) -> bool {
+        self.admin_members.contains(member)
+    }
+
+    fn omits(&self, member: &str) -> bool {
+        self.omit.iter().any(|name| name == member)
     }
 }
 
@@ -88,6 +94,8 @@ const SENT: [&str; 17] = [
     "software_statement",
     "application_type",
 ];
+
+const AUTH_METHOD: &str = "token_endpoint_auth_method";
 
 /// How the reason of an adjusted retry begins; by it a cause that was tried already is known.
 const RETRY: &str = "Retry after a refusal: ";
@@ -137,7 +145,7 @@ pub fn negotiate_auth_method(
 pub fn build_request(
     client_metadata: &Map<String, Value>,
     discovery: &Discovery,
-    policy: RequestPolicy,
+    policy: RequestPolicy<'_>,
 ) -> Result<Prepared, Failure> {
     let server = discovery.authorization_server();
     let mut prepared = Prepared { request: client_metadata.clone(), adjustments: Vec::new() };
@@ -151,12 +159,14 @@ pub fn build_request(
     }
     let wanted = text(&prepared.request, "token_endpoint_auth_method").unwrap_or("none").to_owned();
     let supported = server.token_endpoint_auth_methods_supported();
-    let negotiated = negotiate_auth_method(&wanted, policy.auth_method_is_admins, supported.as_deref())?;
-    if let Some(why) = negotiated.why {
+    let negotiated = negotiate_auth_method(&wanted, policy.is_admins(AUTH_METHOD), supported.as_deref())?;
+    if policy.omits(AUTH_METHOD) {
+        // RFC 7591 §2: what is left out means `client_secret_basic`; the answer says what it became.
+    } else if let Some(why) = negotiated.why {
         prepared.set("token_endpoint_auth_method", Some(json!(negotiated.method)), &why);
     } else if !prepared.request.contains_key("token_endpoint_auth_method") {
         prepared.set(
-            "token_endpoint_auth_method",
+            AUTH_METHOD,
             Some(json!(negotiated.method)),
             "It is always sent: authorization servers differ in what its absence means.",
         );
@@ -165,8 +175,11 @@ pub fn build_request(
     Ok(prepared)
 }
 
-fn choose_scope(prepared: &mut Prepared, discovery: &Discovery, policy: RequestPolicy) {
+fn choose_scope(prepared: &mut Prepared, discovery: &Discovery, policy: RequestPolicy<'_>) {
     let server_scopes = discovery.authorization_server().scopes_supported().unwrap_or_default();
+    if policy.omits("scope") {
+        return;
+    }
     if policy.scope_policy == ScopePolicy::Never {
         if prepared.request.contains_key("scope") {
             prepared.set("scope", None, "`registration.scope` is `never`.");
@@ -231,7 +244,7 @@ impl Prepared {
 pub fn adjust_after_refusal(
     request: &Map<String, Value>,
     failure: &Failure,
-    policy: RequestPolicy,
+    policy: RequestPolicy<'_>,
     discovery: &Discovery,
     already: &[Adjustment],
 ) -> Option<Prepared> {
@@ -245,7 +258,7 @@ pub fn adjust_after_refusal(
     };
     let (member, to, what) = if failure.mentions(&["application_type"])
         && open("application_type")
-        && !policy.application_type_is_admins
+        && !policy.is_admins("application_type")
     {
         let unknown = ["unrecogni", "unknown", "unexpected", "additional propert", "unsupported"];
         if failure.mentions(&unknown) {
@@ -254,11 +267,11 @@ pub fn adjust_after_refusal(
             let other = if text(request, "application_type") == Some("web") { "native" } else { "web" };
             ("application_type", Some(json!(other)), "it refuses the `application_type`")
         }
-    } else if failure.mentions(&["scope"]) && open("scope") && !policy.scope_is_admins {
+    } else if failure.mentions(&["scope"]) && open("scope") && !policy.is_admins("scope") {
         ("scope", None, "it refuses the scopes")
     } else if failure.mentions(&["auth_method", "auth method", "authentication method"])
         && open("token_endpoint_auth_method")
-        && !policy.auth_method_is_admins
+        && !policy.is_admins("token_endpoint_auth_method")
     {
         let tried = text(request, "token_endpoint_auth_method").unwrap_or("none");
         let supported = discovery.authorization_server().token_endpoint_auth_methods_supported();

@@ -84,7 +84,7 @@ fn adoption(desired: &Desired, discovery: &Discovery) -> Result<Forecast, Failur
 
 fn document(desired: &Desired, url: &str) -> Result<Forecast, Failure> {
     let effective = &desired.effective;
-    let text = client_id_document(url, &effective.client_metadata, effective.scope_is_admins)?;
+    let text = client_id_document(url, &effective.client_metadata, effective.is_admins("scope"))?;
     Ok(Forecast { document: serde_json::from_str(&text).ok(), ..Forecast::by(RegistrationMethod::Cimd) })
 }
 

@@ -28,7 +28,7 @@ pub(super) fn auth_method_not_offered(inputs: &AdviceInputs<'_>) -> Option<Advic
     let effective = &inputs.resolution.effective;
     let method = effective.client_metadata.get(AUTH_METHOD)?.as_str()?;
     let listed = inputs.server().token_endpoint_auth_methods_supported()?;
-    if !effective.auth_method_is_admins || listed.iter().any(|one| one == method) {
+    if !effective.is_admins(AUTH_METHOD) || listed.iter().any(|one| one == method) {
         return None;
     }
     advice_text(

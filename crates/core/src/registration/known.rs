@@ -73,7 +73,7 @@ impl Desired {
     /// The inputs of an attempt: a failure that needs a user stays a failure until they change.
     pub fn inputs(&self) -> String {
         let policy = &self.effective.registration;
-        format!(
+        let mut inputs = format!(
             "{} {} {} {:?} {:?} {:?} {}",
             self.digest,
             self.auth_type,
@@ -82,7 +82,15 @@ impl Desired {
             policy.scope,
             policy.initial_access_token,
             policy.legacy_discovery
-        )
+        );
+        // Absent where nothing is set, so that an earlier release's failures stay what they were.
+        if let Some(resource) = &policy.resource {
+            inputs.push_str(&format!(" resource={resource}"));
+        }
+        if !policy.omit.is_empty() {
+            inputs.push_str(&format!(" omit={}", policy.omit.join(",")));
+        }
+        inputs
     }
 
     /// Whether `discovery` is one for what is wanted now.

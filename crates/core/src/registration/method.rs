@@ -84,7 +84,9 @@ fn document_refused(desired: &Desired, discovery: &Discovery) -> Option<Block> {
             "cimd_not_supported",
             "The authorization server does not say that it reads Client ID Metadata Documents. Set `registration.method` to `auto`, `dcr` or `pre_registered`.",
         )
-    } else if desired.effective.auth_method_is_admins && secret_method.is_some() || !accepts_none {
+    } else if desired.effective.is_admins("token_endpoint_auth_method") && secret_method.is_some()
+        || !accepts_none
+    {
         (
             "cimd_auth_method",
             "A Client ID Metadata Document is public and has no secret, so `token_endpoint_auth_method` must be `none` and the authorization server must accept that. Choose another `registration.method`.",

@@ -15,7 +15,7 @@ pub fn adopted_auth_method(
         .get("token_endpoint_auth_method")
         .and_then(serde_json::Value::as_str)
         .unwrap_or("none");
-    if effective.auth_method_is_admins || !has_secret {
+    if effective.is_admins("token_endpoint_auth_method") || !has_secret {
         return Ok(configured.to_owned());
     }
     let server = discovery.authorization_server();

@@ -264,7 +264,7 @@ fn check_document(shared: &SharedSettings, resolution: &mut Resolution) {
         return;
     };
     let url = document_url(public, &"0".repeat(32));
-    let document = client_id_document(&url, &effective.client_metadata, effective.scope_is_admins);
+    let document = client_id_document(&url, &effective.client_metadata, effective.is_admins("scope"));
     if let Err(failure) = document {
         let pointer = format!("/{CANONICAL_WRAPPER}");
         resolution.findings.push(Finding::error(pointer, failure.code, failure.message));

@@ -32,7 +32,7 @@ pub(crate) async fn publish_document(
     };
     let url = document_url(public_url, &id);
     let effective = &context.desired.effective;
-    let text = match client_id_document(&url, &effective.client_metadata, effective.scope_is_admins) {
+    let text = match client_id_document(&url, &effective.client_metadata, effective.is_admins("scope")) {
         Ok(text) => text,
         Err(failure) => return Err(StepError::Refused(failure)),
     };

@@ -151,6 +151,10 @@ pub enum Rule {
     ParameterMap,
     /// A number and a unit, such as `30s`, `5m`, `12h`, `1d`.
     Duration,
+    /// An absolute URI without fragment (RFC 8707 §2), of any scheme.
+    ResourceUri,
+    /// The name of a client metadata member that a registration request may leave out.
+    SentMember,
 }
 
 /// One member: the only source of its type, rules, default and description.

@@ -61,6 +61,11 @@ pub fn in_section(section: Section) -> impl Iterator<Item = &'static Field> {
     FIELDS.iter().filter(move |field| field.section == section)
 }
 
+/// The names that `registration.omit` may hold: every member that a request can have, but the callbacks.
+pub(crate) fn omittable() -> impl Iterator<Item = &'static Field> {
+    in_section(CM).filter(|field| field.usage == Usage::Sent)
+}
+
 /// Every known member.
 pub static FIELDS: &[Field] = &[
     // ---- the Advanced Configuration itself
@@ -194,6 +199,10 @@ pub static FIELDS: &[Field] = &[
         .describe("What to do when only a new client would do, which costs users their consent. When not set: automatic while no gateway has fetched the client, ask afterwards.", r#""ask""#),
     Field::new(REG, "legacy_discovery", "Servers of the MCP revision 2025-03-26", Kind::Boolean, Usage::Registration).default("false")
         .describe("Whether a server that publishes no protected resource metadata (RFC 9728) is treated as one of the MCP revision 2025-03-26: its authorization server is then searched at the root of its own address.", "true"),
+    Field::new(REG, "resource", "Resource", Kind::String, Usage::Registration).rule(Rule::ResourceUri)
+        .describe("The resource identifier that gateways send in authorization and token requests (RFC 8707), where it is not the address of the MCP server. An absolute URI without fragment; forms such as `api://…` and `urn:…` are allowed.", r#""api://0f1e2d3c-0000-4000-8000-00000000abcd""#),
+    Field::new(REG, "omit", "Members not sent", Kind::StringList, Usage::Registration).rule(Rule::SentMember)
+        .describe("Client metadata members that are not sent, for authorization servers that refuse them. A name covers its language variants. `null` as the value of a member does not do this: it means that the member is not set in this layer. `redirect_uris` is always sent.", r#"["software_id","logo_uri"]"#),
     // ---- forward_headers
     Field::new(Section::ForwardHeaders, "mode", "Mode", Kind::String, Usage::Gateway)
         .rule(Rule::OneOf(&["allowlist", "all-except"], "invalid_value")).required()

@@ -17,10 +17,10 @@ pub(crate) fn check_result(effective: &EffectiveMetadata) -> Findings {
     let method = effective.client_metadata.get("token_endpoint_auth_method").and_then(Value::as_str);
     if let Some(credentials) = &effective.credentials {
         match (method, credentials.client_secret) {
-            (Some("none"), Some(_)) if effective.auth_method_is_admins => {
+            (Some("none"), Some(_)) if effective.is_admins("token_endpoint_auth_method") => {
                 report.push(secret_unused(&pointer));
             }
-            (Some(method), None) if method != "none" && effective.auth_method_is_admins => {
+            (Some(method), None) if method != "none" && effective.is_admins("token_endpoint_auth_method") => {
                 report.push(Finding::warning(
                     format!("{pointer}/token_endpoint_auth_method"),
                     "auth_method_needs_secret",

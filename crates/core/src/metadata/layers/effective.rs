@@ -4,6 +4,7 @@ use crate::id::SealedId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use utoipa::ToSchema;
 
@@ -162,6 +163,25 @@ pub struct RegistrationPolicy {
     /// authorization server is at the root of the MCP address.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub legacy_discovery: bool,
+    /// The resource identifier that gateways use in place of the MCP address (RFC 8707 §2), verbatim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// Names of client metadata members that are not sent; those that a higher level than the list sets are not in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub omit: Vec<String>,
+}
+
+impl RegistrationPolicy {
+    /// Whether `member` (or a language variant of it) is not to be sent.
+    pub fn omits(&self, member: &str) -> bool {
+        let base = member.split('#').next().unwrap_or_default();
+        self.omit.iter().any(|name| name == member || name == base)
+    }
+
+    /// The omitted members that a request would get although the metadata do not have them.
+    fn omits_additions(&self) -> Vec<&str> {
+        ["scope", "token_endpoint_auth_method"].into_iter().filter(|name| self.omits(name)).collect()
+    }
 }
 
 /// Everything wanted for one server. Secrets are named by their sealed ids only.
@@ -189,15 +209,17 @@ pub struct EffectiveMetadata {
     #[schema(value_type = Object)]
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub gateway: Map<String, Value>,
-    /// Whether an admin chose `token_endpoint_auth_method`: then it is not negotiable.
-    pub auth_method_is_admins: bool,
-    /// Whether an admin chose `scope`: then it is sent verbatim.
-    pub scope_is_admins: bool,
-    /// Whether an admin chose `application_type`: then it is not computed.
-    pub application_type_is_admins: bool,
+    /// Names of the members of `client_metadata` (with language variants) that a level above the deployment's own
+    /// defaults set: what an admin chose is not negotiable.
+    pub admin_members: BTreeSet<String>,
 }
 
 impl EffectiveMetadata {
+    /// Whether an admin set the client metadata member `name`.
+    pub fn is_admins(&self, name: &str) -> bool {
+        self.admin_members.contains(name)
+    }
+
     /// Lower-case hexadecimal SHA-256 over the RFC 8785 canonical JSON of what a client is made of: client metadata and
     /// credentials. Nothing discovered enters it, no secret and no hash of one; and nothing that only gateways use, so
     /// that a changed header leaves every client as current as it was. Where the authorization server is does not enter
@@ -208,11 +230,15 @@ impl EffectiveMetadata {
     /// finite, and there are none here.
     pub fn digest(&self) -> String {
         let credentials = self.credentials.as_ref();
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "client_metadata": self.client_metadata,
             "client_id": credentials.map(|credentials| &credentials.client_id),
             "client_secret": credentials.map(|credentials| credentials.client_secret),
         });
+        let omitted = self.registration.omits_additions();
+        if !omitted.is_empty() {
+            document["omit"] = omitted.into();
+        }
         let canonical =
             serde_json_canonicalizer::to_vec(&document).expect("string keys and finite numbers only");
         Sha256::digest(&canonical).iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -226,6 +252,11 @@ impl EffectiveMetadata {
     pub fn discovery_inputs(&self) -> String {
         let authorization_server =
             AuthorizationServerOverride { level: None, ..self.authorization_server.clone() };
-        serde_json::json!([authorization_server, self.registration.legacy_discovery]).to_string()
+        let mut inputs = serde_json::json!([authorization_server, self.registration.legacy_discovery]);
+        // Absent where nothing is set, so that what was found before is still found with the same.
+        if let (Some(resource), Some(list)) = (&self.registration.resource, inputs.as_array_mut()) {
+            list.push(resource.as_str().into());
+        }
+        inputs.to_string()
     }
 }

@@ -6,6 +6,7 @@
 mod check_result;
 mod defaults;
 mod effective;
+mod omission;
 mod resolution;
 mod resolve;
 

@@ -18,10 +18,10 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// One member as one level sets it.
-struct Setting {
-    level: Level,
-    field: &'static Field,
-    value: Value,
+pub(super) struct Setting {
+    pub(super) level: Level,
+    pub(super) field: &'static Field,
+    pub(super) value: Value,
 }
 
 /// Lays the levels over each other. Pure: the same arguments give the same result. The order of `layers` does not
@@ -38,19 +38,21 @@ pub fn resolve(branding: &Branding, layers: &[Layer<'_>], context: &ResolveConte
 }
 
 /// Adds a finding, up to the maximum of a response.
-fn push_bounded<T>(list: &mut Vec<T>, one: T) {
+pub(super) fn push_bounded<T>(list: &mut Vec<T>, one: T) {
     if list.len() < MAX_FINDINGS {
         list.push(one);
     }
 }
 
 #[derive(Default)]
-struct Gathering {
-    settings: BTreeMap<String, Vec<Setting>>,
-    ignored: Vec<Ignored>,
-    overridden: Vec<Overridden>,
+pub(super) struct Gathering {
+    pub(super) settings: BTreeMap<String, Vec<Setting>>,
+    pub(super) ignored: Vec<Ignored>,
+    pub(super) overridden: Vec<Overridden>,
     origins: BTreeMap<String, Origin>,
     findings: Findings,
+    /// Where `registration.omit` was set.
+    pub(super) omit_level: Option<Level>,
 }
 
 impl Gathering {
@@ -282,6 +284,9 @@ impl Gathering {
                     token = setting.value.as_str().and_then(parse_marker).map(|id| (id, setting.level));
                 }
                 Some(setting) => {
+                    if field.name == "omit" {
+                        self.omit_level = Some(setting.level);
+                    }
                     members.insert(field.name.to_owned(), setting.value);
                 }
                 None if field.default.is_some() => {
@@ -302,32 +307,22 @@ impl Gathering {
     }
 
     fn sent(&mut self, context: &ResolveContext<'_>, effective: &mut EffectiveMetadata) {
-        let is_admins = |setting: &Setting| setting.level > Level::Default;
-        let metadata = &mut effective.client_metadata;
+        self.omit(&mut effective.registration);
+        let (metadata, admins) = (&mut effective.client_metadata, &mut effective.admin_members);
         for field in FIELDS.iter().filter(|field| field.usage == Usage::Sent) {
             let Some(setting) = self.winner(field.name) else {
-                if field.name == "application_type" {
+                if field.name == "application_type" && !effective.registration.omits(field.name) {
                     metadata.insert(field.name.to_owned(), Value::from(application_type(context.callbacks)));
                     self.origins.insert(field.name.to_owned(), Origin::Computed);
                 }
                 continue;
             };
-            match field.name {
-                "token_endpoint_auth_method" => {
-                    effective.auth_method_is_admins = is_admins(&setting);
-                }
-                "scope" => effective.scope_is_admins = is_admins(&setting),
-                "application_type" => {
-                    effective.application_type_is_admins = true;
-                    if setting.value != application_type(context.callbacks) {
-                        self.findings.push(Finding::warning(
-                            "/oauth_client_metadata/application_type",
-                            "application_type_mismatch",
-                            "`application_type` does not fit the gateway's callback: https goes with `web`, loopback with `native`. Leave it out to have it computed.",
-                        ));
-                    }
-                }
-                _ => {}
+            if field.name == "application_type" && setting.value != application_type(context.callbacks) {
+                self.findings.push(Finding::warning(
+                    "/oauth_client_metadata/application_type",
+                    "application_type_mismatch",
+                    "`application_type` does not fit the gateway's callback: https goes with `web`, loopback with `native`. Leave it out to have it computed.",
+                ));
             }
             let is_empty = setting.value.as_array().is_some_and(Vec::is_empty);
             if is_empty && field.name != "response_types" {
@@ -345,6 +340,9 @@ impl Gathering {
                 );
                 continue;
             }
+            if setting.level > Level::Default {
+                admins.insert(field.name.to_owned());
+            }
             metadata.insert(field.name.to_owned(), setting.value);
         }
         metadata.insert("redirect_uris".to_owned(), Value::from(context.callbacks));
@@ -360,6 +358,7 @@ impl Gathering {
                 ));
             }
             if let Some(setting) = self.winner(&name) {
+                admins.insert(name.clone());
                 metadata.insert(name, setting.value);
             }
         }

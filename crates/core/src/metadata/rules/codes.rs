@@ -105,6 +105,11 @@ pub static CODES: &[Code] = &[
         &[Error],
         "`scope` breaks the grammar of RFC 6749 §3.3: two spaces in a row, spaces at the ends, or illegal characters.",
     ),
+    code(
+        "set_and_omitted",
+        &[Warning],
+        "`registration.omit` names a member that the same configuration sets; it is not sent. Remove one of the two.",
+    ),
     code("invalid_email", &[Warning], "A contact is not an e-mail address."),
     code(
         "unsupported_grant_type",
@@ -190,5 +195,10 @@ pub static CODES: &[Code] = &[
         "empty_list",
         &[Notice],
         "An empty list is left out of the request (listed among ignored values, never a finding).",
+    ),
+    code(
+        "omitted",
+        &[Notice],
+        "`registration.omit` names the member, so it is not sent (listed among ignored values, never a finding).",
     ),
 ];

@@ -1,8 +1,11 @@
 //! Rules that involve several members.
 
-use super::report::Report;
+use super::document::MAX_MEMBERS;
+use super::report::{Report, echo};
 use crate::finding::{Finding, pointer_push};
 use crate::metadata::fields::field::Section;
+use crate::metadata::fields::names::{ALIAS_WRAPPER, CANONICAL_WRAPPER};
+use crate::metadata::fields::table::find;
 use serde_json::{Map, Value};
 
 /// RFC 7591 §2: the default of an omitted list.
@@ -36,6 +39,31 @@ pub(crate) fn check_object(
             ));
         }
         _ => {}
+    }
+}
+
+/// Members that the same text sets and names in `registration.omit`.
+pub(crate) fn check_omitted(document: &Map<String, Value>, report: &mut Report) {
+    let Some(Value::Array(omit)) = document.get("registration").and_then(|one| one.get("omit")) else {
+        return;
+    };
+    let set: Vec<&Map<String, Value>> = [CANONICAL_WRAPPER, ALIAS_WRAPPER]
+        .iter()
+        .filter_map(|name| document.get(*name)?.as_object())
+        .collect();
+    for (index, name) in omit.iter().enumerate().take(MAX_MEMBERS) {
+        let Some(name) = name.as_str() else { continue };
+        let known = find(Section::ClientMetadata, name).is_some() || name.contains('#');
+        if known && set.iter().any(|metadata| is_set(metadata, name)) {
+            report.push(Finding::warning(
+                format!("/registration/omit/{index}"),
+                "set_and_omitted",
+                format!(
+                    "`{}` is set and at the same time named in `registration.omit`, so it is not sent. Remove one of the two.",
+                    echo(name)
+                ),
+            ));
+        }
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn check_document(document: &Map<String, Value>, report: &mut Report)
             check_unknown(Section::TopLevel, name, value, &pointer, report);
         }
     }
+    super::cross::check_omitted(document, report);
     if let Some(first) = without_wrapper.first() {
         let names: Vec<String> =
             without_wrapper.iter().take(6).map(|name| format!("`{}`", echo(name))).collect();

@@ -11,7 +11,7 @@ use crate::metadata::fields::field::Usage;
 use crate::metadata::fields::field::{Field, Kind, Rule, Section};
 use crate::metadata::fields::names::ALIAS_WRAPPER;
 use crate::metadata::fields::names::CANONICAL_WRAPPER;
-use crate::metadata::fields::table::{GRANT_TYPES, RESERVED_PARAMETERS, in_section};
+use crate::metadata::fields::table::{GRANT_TYPES, RESERVED_PARAMETERS, in_section, omittable};
 use serde_json::{Map, Value, json};
 
 /// A BCP 47 language tag by its shape.
@@ -287,6 +287,14 @@ fn string(field: &Field, nullable: bool) -> Map<String, Value> {
         Rule::Scope => pattern(r"^[!#-\[\]-~]+( [!#-\[\]-~]+)*$", MAX_SCOPE),
         Rule::HeaderName => pattern(HEADER_NAME, MAX_NAME),
         Rule::Duration => pattern("^[0-9]+[smhd]$", 10),
+        Rule::ResourceUri => pattern(r#"^[A-Za-z][A-Za-z0-9+-]*:[!-"$-\[\]-~]+$"#, MAX_URL),
+        Rule::SentMember => {
+            let names: Vec<&str> = omittable().map(|field| field.name).collect();
+            let localised: Vec<&str> =
+                omittable().filter(|field| field.localised).map(|field| field.name).collect();
+            let variants = format!("^({})#{TAG}$", localised.join("|"));
+            Map::from_iter([("anyOf".to_owned(), json!([{ "enum": names }, { "pattern": variants }]))])
+        }
         Rule::GrantType => Map::from_iter([(
             "anyOf".to_owned(),
             json!([{ "enum": GRANT_TYPES }, { "pattern": "^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$", "maxLength": MAX_NAME }]),

@@ -1,11 +1,12 @@
 //! Judges one string by its rule.
 
+use super::document::{is_language_tag, variant};
 use super::report::{Report, echo, label};
-use super::url_rules::{check_endpoint, check_link};
+use super::url_rules::{check_endpoint, check_link, check_resource_uri};
 use crate::finding::Finding;
-use crate::metadata::fields::field::{Field, Rule};
+use crate::metadata::fields::field::{Field, Rule, Section};
 use crate::metadata::fields::suggest::nearest;
-use crate::metadata::fields::table::GRANT_TYPES;
+use crate::metadata::fields::table::{GRANT_TYPES, omittable};
 use validator::ValidateEmail;
 
 /// The longest `scope`, in characters.
@@ -50,6 +51,8 @@ pub(crate) fn check_string(field: &Field, text: &str, pointer: &str, report: &mu
                 ));
             }
         }
+        Rule::ResourceUri => check_resource_uri(text, pointer, report),
+        Rule::SentMember => check_sent_member(text, pointer, report),
         Rule::Duration => {
             if !is_duration(text) {
                 report.push(Finding::error(
@@ -200,6 +203,37 @@ fn is_absolute_uri(text: &str) -> bool {
             && !rest.is_empty()
             && rest.bytes().all(|byte| byte.is_ascii_graphic())
     })
+}
+
+/// The name of a member that may be left out of a registration request, or of a language variant of one.
+fn check_sent_member(text: &str, pointer: &str, report: &mut Report) {
+    let is_variant = variant(Section::ClientMetadata, text).is_some_and(|one| is_language_tag(one.tag));
+    if is_variant
+        || omittable().any(|field| field.name == text)
+        || !check_text(text, MAX_NAME, pointer, report)
+    {
+        return;
+    }
+    if text == "redirect_uris" {
+        report.push(Finding::error(
+            pointer,
+            "invalid_value",
+            "`redirect_uris` cannot be left out: a registration without the gateway's callback is of no use. Remove it from the list.",
+        ));
+        return;
+    }
+    let finding = Finding::error(
+        pointer,
+        "invalid_value",
+        format!(
+            "`{}` is not a member that a registration request can have, so it cannot be left out. Remove it from the list.",
+            echo(text)
+        ),
+    );
+    report.push(match nearest(text, omittable().map(|field| field.name)) {
+        Some(right) => finding.suggest(right),
+        None => finding,
+    });
 }
 
 fn check_contact(text: &str, pointer: &str, report: &mut Report) {

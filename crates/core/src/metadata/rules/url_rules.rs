@@ -65,6 +65,40 @@ pub(crate) fn check_endpoint(text: &str, is_issuer: bool, pointer: &str, report:
     }
 }
 
+/// A resource identifier (RFC 8707 §2): an absolute URI of any scheme, without fragment. It is compared and sent, never
+/// connected to.
+pub(crate) fn check_resource_uri(text: &str, pointer: &str, report: &mut Report) {
+    let member = label(pointer);
+    let is_web = scheme(text).is_some_and(|scheme| scheme == "http" || scheme == "https");
+    let has_scheme = scheme(text).is_some_and(|scheme| {
+        // `mcp.example.com:8443/mcp` and `mcp:8443` name a host and a port.
+        let rest = &text[scheme.len() + 1..];
+        !rest.is_empty() && !rest.split('/').next().is_some_and(is_port)
+    });
+    if is_web || !has_scheme || text.chars().count() > MAX_URL {
+        if parse(text, pointer, report).is_none() {
+            return;
+        }
+    } else if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        report.push(Finding::error(
+            pointer,
+            "invalid_url",
+            format!("`{member}` must contain only printable ASCII characters, without spaces and backslashes (RFC 3986)."),
+        ));
+    }
+    if text.contains('#') {
+        report.push(Finding::error(
+            pointer,
+            "invalid_url",
+            format!("`{member}` must have no fragment (RFC 8707 §2). Leave out `#` and what follows."),
+        ));
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// An absolute http or https URL of ASCII characters, with a host and without user and password; else what is wrong.
 fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
     let member = label(pointer);

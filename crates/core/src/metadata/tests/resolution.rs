@@ -20,7 +20,8 @@ fn highest_level_wins_per_member() {
     assert_eq!(effective.client_metadata["scope"], "a");
     assert_eq!(effective.client_metadata["tos_uri"], "https://org.example/tos");
     assert!(!effective.client_metadata.contains_key("contacts"));
-    assert!(effective.scope_is_admins && !effective.auth_method_is_admins);
+    assert!(effective.is_admins("scope") && !effective.is_admins("token_endpoint_auth_method"));
+    assert_eq!(effective.admin_members.iter().collect::<Vec<_>>(), ["client_name", "scope", "tos_uri"]);
     assert_eq!(resolution.origins["client_name"], Origin::Server);
     assert_eq!(resolution.origins["scope"], Origin::Integration);
     let hidden: Vec<(&str, Level, Origin)> =
@@ -180,4 +181,95 @@ fn digest_depends_on_the_content() {
     );
     let back: EffectiveMetadata = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
     assert_eq!((&back, back.digest()), (&one, one.digest()));
+}
+
+fn with_registration(registration: &str, metadata: &str) -> AdvancedConfiguration {
+    AdvancedConfiguration::from_stored(&format!(
+        "{{\"oauth_client_metadata\": {metadata}, \"registration\": {registration}}}"
+    ))
+    .unwrap()
+}
+
+/// Each omitted member is left out with its language variants, and the digest says so.
+#[test]
+fn omitted_members_are_not_sent() {
+    let all = r#"{"client_name":"A","client_name#fr":"B","scope":"a","contacts":["a@b.example"],"software_version":"1","tos_uri":"https://a.example/t","policy_uri":"https://a.example/p"}"#;
+    let plain = with_registration("{}", all);
+    let before = resolved(&[(Level::Integration, &plain)]);
+    for field in FIELDS.iter().filter(|field| field.usage == Usage::Sent) {
+        let omit = with_registration(&format!(r#"{{"omit":["{}"]}}"#, field.name), "{}");
+        let resolution = resolved(&[(Level::Integration, &plain), (Level::Server, &omit)]);
+        let names = || resolution.effective.client_metadata.keys();
+        let mut expected: Vec<&String> = before
+            .effective
+            .client_metadata
+            .keys()
+            .filter(|name| name.split('#').next() != Some(field.name))
+            .collect();
+        expected.sort();
+        let mut left: Vec<&String> = names().collect();
+        left.sort();
+        assert_eq!(left, expected, "{}", field.name);
+        assert_ne!(resolution.effective.digest(), before.effective.digest(), "{}", field.name);
+        assert!(!resolution.origins.contains_key(field.name), "{}", field.name);
+        assert!(!resolution.effective.is_admins(field.name), "{}", field.name);
+        assert!(resolution.effective.registration.omits(field.name));
+        if field.name != "application_type" {
+            assert!(
+                resolution.ignored.iter().any(|one| one.member == field.name && one.code == "omitted"),
+                "{}: {:?}",
+                field.name,
+                resolution.ignored
+            );
+        }
+        assert_eq!(resolution.origins["registration.omit"], Origin::Server);
+    }
+    let variant = with_registration(r#"{"omit":["client_name#fr"]}"#, "{}");
+    let resolution = resolved(&[(Level::Integration, &plain), (Level::Server, &variant)]);
+    assert_eq!(resolution.effective.client_metadata["client_name"], "A");
+    assert!(!resolution.effective.client_metadata.contains_key("client_name#fr"));
+}
+
+#[test]
+fn higher_level_sends_what_a_lower_one_omits() {
+    let omit = with_registration(r#"{"omit":["software_id","logo_uri"]}"#, "{}");
+    let set = configuration(r#"{"software_id":"mine"}"#);
+    let above = resolved(&[(Level::Integration, &omit), (Level::Server, &set)]);
+    assert_eq!(above.effective.client_metadata["software_id"], "mine");
+    assert!(!above.effective.client_metadata.contains_key("logo_uri"));
+    assert_eq!(above.effective.registration.omit, ["logo_uri"]);
+    let hidden: Vec<_> =
+        above.overridden.iter().map(|one| (one.member.as_str(), one.level, one.by)).collect();
+    assert!(hidden.contains(&("registration.omit", Level::Integration, Origin::Server)), "{hidden:?}");
+    let below = resolved(&[(Level::Organisation, &set), (Level::Integration, &omit)]);
+    assert!(!below.effective.client_metadata.contains_key("software_id"));
+    // `null` and an absent list set nothing here; an empty list omits nothing.
+    let empty = with_registration(r#"{"omit":[]}"#, "{}");
+    let undone = resolved(&[(Level::Organisation, &omit), (Level::Server, &empty)]);
+    assert_eq!(sent(&undone), sent(&resolved(&[])));
+    let null = with_registration(r#"{"omit":null}"#, r#"{"software_id":null}"#);
+    let kept = resolved(&[(Level::Organisation, &omit), (Level::Server, &null)]);
+    assert!(!kept.effective.client_metadata.contains_key("software_id"));
+}
+
+#[test]
+fn members_that_a_request_would_add_are_omitted_by_the_digest_too() {
+    let plain = resolved(&[]).effective;
+    for (omit, differs) in [("scope", true), ("contacts", false), ("token_endpoint_auth_method", true)] {
+        let configuration = with_registration(&format!(r#"{{"omit":["{omit}"]}}"#), "{}");
+        let effective = resolved(&[(Level::Server, &configuration)]).effective;
+        assert_eq!(effective.digest() != plain.digest(), differs, "{omit}");
+    }
+}
+
+#[test]
+fn resource_is_an_input_of_discovery() {
+    let plain = resolved(&[]).effective;
+    let configuration = with_registration(r#"{"resource":"urn:a:b"}"#, "{}");
+    let effective = resolved(&[(Level::Server, &configuration)]).effective;
+    assert_eq!(effective.registration.resource.as_deref(), Some("urn:a:b"));
+    assert_ne!(effective.discovery_inputs(), plain.discovery_inputs());
+    assert_eq!(effective.digest(), plain.digest(), "the client is the same");
+    let back: EffectiveMetadata = serde_json::from_value(serde_json::to_value(&effective).unwrap()).unwrap();
+    assert_eq!(back, effective);
 }

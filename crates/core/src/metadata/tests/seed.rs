@@ -129,12 +129,7 @@ fn default_values_row_by_row() {
     }
     let template = find(Section::ClientMetadata, "client_name").unwrap().default.unwrap();
     assert_eq!(serde_json::from_str::<String>(template).unwrap(), Branding::default().client_name);
-    let effective = &resolution.effective;
-    assert!(
-        !effective.auth_method_is_admins
-            && !effective.scope_is_admins
-            && !effective.application_type_is_admins
-    );
+    assert!(resolution.effective.admin_members.is_empty());
 }
 
 /// "`redirect_uris` Cannot Be Customized": `<gateway-url>/oauth/upstream-callback`.

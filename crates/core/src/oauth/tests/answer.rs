@@ -10,6 +10,7 @@ use crate::oauth::{
 use crate::secret::Secret;
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 fn now() -> Timestamp {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -153,12 +154,8 @@ fn discovery(metadata: &Value, scopes: &[&str]) -> Discovery {
     }
 }
 
-const OURS: RequestPolicy = RequestPolicy {
-    auth_method_is_admins: false,
-    scope_is_admins: false,
-    application_type_is_admins: false,
-    scope_policy: ScopePolicy::Auto,
-};
+const OURS: RequestPolicy<'_> =
+    RequestPolicy { admin_members: &BTreeSet::new(), omit: &[], scope_policy: ScopePolicy::Auto };
 
 #[test]
 fn auth_method_is_negotiated_unless_configured() {
@@ -187,7 +184,12 @@ fn scopes_are_configured_or_named_by_the_server() {
         }
         request
     };
-    let policy = |scope_policy, admins| RequestPolicy { scope_policy, scope_is_admins: admins, ..OURS };
+    let scope_set = BTreeSet::from(["scope".to_owned()]);
+    let policy = |scope_policy, admins: bool| RequestPolicy {
+        scope_policy,
+        admin_members: if admins { &scope_set } else { OURS.admin_members },
+        ..OURS
+    };
     let none = json!({});
     let offline = json!({ "scopes_supported": ["a", "offline_access"] });
     for (scope, metadata, named, policy, sent) in [
@@ -228,7 +230,8 @@ fn request_is_adjusted_once_and_never_against_the_configuration() {
         None,
         "once"
     );
-    let admins = RequestPolicy { scope_is_admins: true, ..OURS };
+    let set = BTreeSet::from(["scope".to_owned()]);
+    let admins = RequestPolicy { admin_members: &set, ..OURS };
     assert_eq!(adjust_after_refusal(&prepared.request, &refusal, admins, &found, &[]), None);
     let busy = classify_refusal(503, None, b"scope");
     assert_eq!(adjust_after_refusal(&prepared.request, &busy, OURS, &found, &[]), None);
@@ -268,7 +271,8 @@ fn each_failure_has_its_retry_class() {
     let unknown = refused("Unrecognized field \"application_type\"");
     let next = adjust_after_refusal(&wanted, &unknown, OURS, &found, &[]).unwrap();
     assert!(!next.request.contains_key("application_type"));
-    let chosen = RequestPolicy { application_type_is_admins: true, ..OURS };
+    let set = BTreeSet::from(["application_type".to_owned()]);
+    let chosen = RequestPolicy { admin_members: &set, ..OURS };
     assert_eq!(adjust_after_refusal(&wanted, &unknown, chosen, &found, &[]), None, "somebody chose it");
     let name = refused("client_name is too long");
     assert_eq!(adjust_after_refusal(&wanted, &name, OURS, &found, &[]), None);
