@@ -287,7 +287,12 @@ fn string(field: &Field, nullable: bool) -> Map<String, Value> {
         Rule::Scope => pattern(r"^[!#-\[\]-~]+( [!#-\[\]-~]+)*$", MAX_SCOPE),
         Rule::HeaderName => pattern(HEADER_NAME, MAX_NAME),
         Rule::Duration => pattern("^[0-9]+[smhd]$", 10),
-        Rule::ResourceUri => pattern(r#"^[A-Za-z][A-Za-z0-9+-]*:[!-"$-\[\]-~]+$"#, MAX_URL),
+        Rule::ResourceUri => pattern(
+            &format!(
+                r#"({ORIGIN}([/?][!-"$-\[\]-~]*)?$)|(^(?![Hh][Tt][Tt][Pp][Ss]?:)[A-Za-z][A-Za-z0-9+-]*:[!-"$-\[\]-~]+$)"#
+            ),
+            MAX_URL,
+        ),
         Rule::SentMember => {
             let names: Vec<&str> = omittable().map(|field| field.name).collect();
             let localised: Vec<&str> =

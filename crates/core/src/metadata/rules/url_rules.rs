@@ -69,29 +69,39 @@ pub(crate) fn check_endpoint(text: &str, is_issuer: bool, pointer: &str, report:
 /// connected to.
 pub(crate) fn check_resource_uri(text: &str, pointer: &str, report: &mut Report) {
     let member = label(pointer);
-    let is_web = scheme(text).is_some_and(|scheme| scheme == "http" || scheme == "https");
-    let has_scheme = scheme(text).is_some_and(|scheme| {
-        // `mcp.example.com:8443/mcp` and `mcp:8443` name a host and a port.
-        let rest = &text[scheme.len() + 1..];
-        !rest.is_empty() && !rest.split('/').next().is_some_and(is_port)
-    });
-    if is_web || !has_scheme || text.chars().count() > MAX_URL {
-        if parse(text, pointer, report).is_none() {
-            return;
+    let invalid = |why: &str| Finding::error(pointer, "invalid_url", format!("`{member}` {why}"));
+    match scheme(text).filter(|scheme| scheme != "http" && scheme != "https") {
+        None => {
+            if parse(text, pointer, report).is_none() {
+                return;
+            }
         }
-    } else if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
-        report.push(Finding::error(
-            pointer,
-            "invalid_url",
-            format!("`{member}` must contain only printable ASCII characters, without spaces and backslashes (RFC 3986)."),
-        ));
+        Some(_) if text.chars().count() > MAX_URL => {
+            report.push(Finding::error(
+                pointer,
+                "too_long",
+                format!("`{member}` must have at most {MAX_URL} characters."),
+            ));
+        }
+        Some(scheme) => {
+            let rest = &text[scheme.len() + 1..];
+            if rest.is_empty() {
+                report.push(invalid("must name something after the scheme, such as `urn:example:mcp`."));
+            } else if rest.split('/').next().is_some_and(is_port) {
+                // `mcp:8443/mcp` names a host and a port.
+                report.push(
+                    invalid("must be an absolute URI. Start it with `https://`.")
+                        .suggest(format!("https://{text}")),
+                );
+            } else if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+                report.push(invalid(
+                    "must contain only printable ASCII characters, without spaces and backslashes (RFC 3986).",
+                ));
+            }
+        }
     }
     if text.contains('#') {
-        report.push(Finding::error(
-            pointer,
-            "invalid_url",
-            format!("`{member}` must have no fragment (RFC 8707 §2). Leave out `#` and what follows."),
-        ));
+        report.push(invalid("must have no fragment (RFC 8707 §2). Leave out `#` and what follows."));
     }
 }
 
