@@ -5,7 +5,7 @@ use crate::limits::MAX_METADATA_BYTES;
 use crate::response::{ReadBody, UpstreamResponse};
 use crate::time::millis_since;
 use crate::transport_error::TransportError;
-use registry_core::oauth::{Exchange, Failure, FailureClass, read_object};
+use registry_core::oauth::{Exchange, Failure, FailureClass, classify_refusal, read_object, verbatim};
 use registry_core::url_text::shown;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -28,9 +28,25 @@ pub(crate) fn initialize_request() -> Value {
 /// The result of fetching a document.
 pub(crate) enum DocumentLookup {
     Document(Map<String, Value>),
-    Nothing,
-    /// A 502: proxies send it for missing documents and for servers that are down. Other URLs are tried first.
-    Unclear(Failure),
+    /// There is none: what was seen instead.
+    Nothing(SeenInstead),
+    /// It cannot be known now, or from here. Other URLs may be tried.
+    Failed(Failure),
+}
+
+/// What was seen where a document may be.
+pub(crate) struct SeenInstead {
+    /// The end of a sentence about the URL, which is named: `https://h.example/x answered 404`.
+    pub(crate) text: String,
+    /// Whether a missing document explains all of it.
+    missing: bool,
+}
+
+impl SeenInstead {
+    /// The text, unless the document is simply not there.
+    pub(crate) fn cause(&self) -> Option<String> {
+        (!self.missing).then(|| self.text.clone())
+    }
 }
 
 /// An upstream client that records its exchanges.
@@ -40,12 +56,8 @@ pub(crate) struct ExchangeLog {
 }
 
 impl ExchangeLog {
-    /// Fetches the document at `url`. A refusal, a page and a redirect count as no document; a temporary failure is an error.
-    pub(crate) async fn document(
-        &mut self,
-        step: &'static str,
-        url: &str,
-    ) -> Result<DocumentLookup, Failure> {
+    /// Fetches the JSON object at `url`.
+    pub(crate) async fn document(&mut self, step: &'static str, url: &str) -> DocumentLookup {
         let started = Instant::now();
         let outgoing = OutgoingRequest {
             headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
@@ -55,28 +67,45 @@ impl ExchangeLog {
         };
         let answer = match self.http.send(&outgoing).await {
             Ok(answer) => answer,
-            // Not a document: the next URL is tried.
-            Err(transport_error) if transport_error.failure.class == FailureClass::Protocol => {
-                self.record_failure(step, "GET", url, started, transport_error);
-                return Ok(DocumentLookup::Nothing);
-            }
             Err(transport_error) => {
-                return Err(self.record_failure(step, "GET", url, started, transport_error));
+                let failure = self.record_failure(step, "GET", url, started, transport_error);
+                // Not a document: the next URL is tried.
+                return if failure.class == FailureClass::Protocol {
+                    let text = format!("{}: {}", shown(url), failure.message.trim_end_matches('.'));
+                    DocumentLookup::Nothing(SeenInstead { text, missing: false })
+                } else {
+                    DocumentLookup::Failed(failure)
+                };
             }
         };
         if is_temporary_failure(answer.status) {
             let failure = temporary_failure(&shown(url), &answer);
             self.record(step, "GET", url, started, Some(&answer), &failure.message);
-            return if answer.status == 502 { Ok(DocumentLookup::Unclear(failure)) } else { Err(failure) };
+            return DocumentLookup::Failed(failure);
         }
-        let document = (answer.status == 200).then(|| read_object(&answer.body));
-        let (place, note) = match document {
-            Some(Some(document)) => (DocumentLookup::Document(document), "Found."),
-            Some(None) => (DocumentLookup::Nothing, "The response is not a valid JSON object."),
-            None => (DocumentLookup::Nothing, "No document here."),
+        if answer.status == 200
+            && let Some(document) = read_object(&answer.body)
+        {
+            self.record(step, "GET", url, started, Some(&answer), "Found.");
+            return DocumentLookup::Document(document);
+        }
+        let missing = matches!(answer.status, 404 | 410);
+        let what = answered(&answer);
+        let note = match answer.status {
+            404 | 410 => "No document here.".to_owned(),
+            200 if what == NOT_AN_OBJECT => "The response is not a valid JSON object.".to_owned(),
+            200 => format!("The response is not a valid JSON object: it {what}."),
+            _ => format!("No document here: the URL {what}."),
         };
-        self.record(step, "GET", url, started, Some(&answer), note);
-        Ok(place)
+        self.record(step, "GET", url, started, Some(&answer), &note);
+        DocumentLookup::Nothing(SeenInstead { text: format!("{} {what}", shown(url)), missing })
+    }
+
+    /// Replaces the note of the last exchange, after its document was judged.
+    pub(crate) fn amend_note(&mut self, note: String) {
+        if let Some(exchange) = self.trace.last_mut() {
+            exchange.note = note;
+        }
     }
 
     pub(crate) fn record(
@@ -109,6 +138,35 @@ impl ExchangeLog {
     ) -> Failure {
         self.record(step, method, url, started, None, &transport_error.failure.message);
         transport_error.failure
+    }
+}
+
+/// How much of a page's title or of an error is told, in characters.
+const MAX_WORDS: usize = 120;
+/// What is said of a response whose body is neither a page nor a JSON object.
+const NOT_AN_OBJECT: &str = "is no JSON object";
+
+/// What a URL answered instead of a document: `answered 403 ("Sign in")`, `is the page "Sign in"`.
+fn answered(answer: &UpstreamResponse) -> String {
+    let status = answer.status;
+    if (300..400).contains(&status) {
+        return match &answer.location {
+            Some(location) => format!("answered {status} to {}", verbatim(location)),
+            None => format!("answered {status} without a `Location`"),
+        };
+    }
+    // The body of a success may be anything; of it only the title of a page is told.
+    let is_page = answer.body.trim_ascii_start().starts_with(b"<");
+    let words = (status >= 400 || is_page).then(|| classify_refusal(status.max(400), None, &answer.body));
+    let words = words.and_then(|refusal| refusal.error_description.or(refusal.error));
+    let words = words.map(|words| words.chars().take(MAX_WORDS).collect::<String>());
+    match (words, status) {
+        (Some(words), 200) => format!("is the page \"{words}\""),
+        (None, 200) if is_page => "is a page".to_owned(),
+        (None, 200) if answer.body.trim_ascii().is_empty() => "is empty".to_owned(),
+        (None, 200) => NOT_AN_OBJECT.to_owned(),
+        (Some(words), _) => format!("answered {status} (\"{words}\")"),
+        (None, _) => format!("answered {status}"),
     }
 }
 

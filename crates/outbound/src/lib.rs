@@ -14,6 +14,7 @@
 mod authorization_servers;
 mod client;
 mod client_id_document;
+mod content_encoding;
 mod discovery;
 mod fetch;
 mod limits;

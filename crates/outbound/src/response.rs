@@ -1,12 +1,15 @@
 //! Reads responses as streams, with a size limit and a deadline.
 
+use crate::content_encoding::decode;
 use crate::limits::MAX_REFUSAL_BYTES;
 use crate::time::wall_clock;
 use crate::transport_error::{TransportError, is_malformed, not_http};
 use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use registry_core::url_text::host_of;
 use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use std::net::IpAddr;
 use tokio::time::{Instant, timeout_at};
 
@@ -47,6 +50,8 @@ pub(crate) async fn read(
     deadline: Instant,
 ) -> Result<UpstreamResponse, TransportError> {
     let headers = response.headers();
+    // What the HTTP client decodes itself is not named here any more.
+    let encoding = text(headers, CONTENT_ENCODING).unwrap_or_default();
     let mut answer = UpstreamResponse {
         status: response.status().as_u16(),
         challenges: challenges(headers),
@@ -59,11 +64,19 @@ pub(crate) async fn read(
     let ReadBody::UpTo(most) = wanted else { return Ok(answer) };
     if !response.status().is_success() {
         let _ = timeout_at(deadline, collect(&mut response, &mut answer.body, MAX_REFUSAL_BYTES)).await;
+        let words = decode(std::mem::take(&mut answer.body), &encoding, MAX_REFUSAL_BYTES, &host_of(url));
+        answer.body = words.unwrap_or_default();
         return Ok(answer);
     }
     let host = host_of(url);
     let failure = match timeout_at(deadline, collect(&mut response, &mut answer.body, most)).await {
-        Ok(Ok(End::Reached)) => return Ok(answer),
+        Ok(Ok(End::Reached)) => match decode(std::mem::take(&mut answer.body), &encoding, most, &host) {
+            Ok(body) => {
+                answer.body = body;
+                return Ok(answer);
+            }
+            Err(failure) => failure,
+        },
         Ok(Ok(End::Cut)) => Failure::new(
             FailureClass::Protocol,
             "answer_too_large",

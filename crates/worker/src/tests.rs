@@ -14,6 +14,7 @@ use registry_core::oauth::{Adjustment, Discovery, Exchange, Failure, FailureClas
 use registry_core::registration::{
     AttemptStep, AuthType, AuthorizationServers, DeleteOutcome, Desired, DesiredPresence, DiscoverOutcome,
     DiscoverTarget, EndingClient, LifecycleRules, ManageOutcome, Observed, RegisterOutcome, SelfCheckOutcome,
+    Transport,
 };
 use registry_core::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -285,6 +286,7 @@ fn unregistered() -> State {
         effective: EffectiveMetadata::default(),
         digest: "d".into(),
         mcp_url: MCP.into(),
+        transport: Transport::Http,
         auth_type: AuthType::OauthAuto,
         presence: DesiredPresence::Present,
         publishes_documents: false,

@@ -18,8 +18,12 @@ impl Challenge {
     }
 
     /// Where the protected resource's metadata are (RFC 9728 §5.1).
+    ///
+    /// Also under the names that some servers give it.
     pub fn resource_metadata(&self) -> Option<&str> {
-        self.parameter("resource_metadata")
+        ["resource_metadata", "resource_metadata_url", "resource_metadata_uri", "resource-metadata"]
+            .into_iter()
+            .find_map(|name| self.parameter(name))
     }
 
     /// The scopes needed now (RFC 6750 §3).
@@ -56,7 +60,12 @@ fn parse_line(line: &str, challenges: &mut Vec<Challenge>) {
         let (word, after) = rest.split_at(length);
         let trimmed = after.trim_start_matches([' ', '\t']);
         let is_parameter = trimmed.starts_with('=') && !trimmed.starts_with("==");
-        if is_parameter && let Some(challenge) = challenges.last_mut() {
+        if is_parameter {
+            if challenges.is_empty() {
+                // The scheme is missing.
+                challenges.push(Challenge { scheme: String::new(), parameters: Vec::new() });
+            }
+            let Some(challenge) = challenges.last_mut() else { return };
             let (value, after) = parse_value(trimmed[1..].trim_start_matches([' ', '\t']));
             challenge.parameters.push((word.to_owned(), value));
             rest = after;

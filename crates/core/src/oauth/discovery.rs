@@ -69,6 +69,8 @@ pub enum ResourceMatch {
     Exact,
     /// Same origin, and its path is a prefix by whole segments (as the MCP SDKs accept).
     Prefix,
+    /// Another identifier, which an admin entered for the server (`registration.resource`).
+    Entered,
 }
 
 /// How an issuer fits the one that was expected.
@@ -98,8 +100,19 @@ impl ProtectedResource<'_> {
     }
 
     /// Issuers of the authorization servers.
+    ///
+    /// Read leniently: one that is not in a list, and objects that hold an `issuer`, are issuers too; spaces around one
+    /// are no part of it.
     pub fn authorization_servers(&self) -> Vec<String> {
-        list(self.0, "authorization_servers").unwrap_or_default()
+        let one = |value: &Value| {
+            let text = value.as_str().or_else(|| value.get("issuer")?.as_str())?.trim();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        match self.0.get("authorization_servers") {
+            Some(Value::Array(items)) => items.iter().filter_map(one).collect(),
+            Some(value) => one(value).into_iter().collect(),
+            None => Vec::new(),
+        }
     }
 
     /// Scopes it knows.
@@ -163,13 +176,18 @@ fn list(document: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
     }
 }
 
-/// Where a resource's metadata may be, in order: the path form, then the root form (RFC 9728 §3.1, MCP 2026-07-28).
+/// Where a resource's metadata may be, in order: the path form, the same without a slash at its end (as the MCP SDKs ask),
+/// then the root form (RFC 9728 §3.1, MCP 2026-07-28).
 pub fn protected_resource_urls(resource: &Url) -> Vec<String> {
     const SUFFIX: &str = "/.well-known/oauth-protected-resource";
     let origin = resource.origin().ascii_serialization();
     let query = resource.query().map(|query| format!("?{query}")).unwrap_or_default();
     let path = if resource.path() == "/" { "" } else { resource.path() };
     let mut urls = vec![format!("{origin}{SUFFIX}{path}{query}")];
+    let bare = path.trim_end_matches('/');
+    if bare != path {
+        urls.push(format!("{origin}{SUFFIX}{bare}{query}"));
+    }
     if !path.is_empty() || !query.is_empty() {
         urls.push(format!("{origin}{SUFFIX}"));
     }
@@ -258,6 +276,20 @@ pub fn issuer_matches(expected: &str, found: &str, trusted: Option<&str>) -> Opt
     (trusted == Some(found)).then_some(IssuerMatch::Trusted)
 }
 
+/// The issuer whose metadata document has the address `url`, if that is the address of one (RFC 8414 §3, OpenID Connect
+/// Discovery §4): such an address is sometimes entered as the issuer.
+pub fn issuer_of_document(url: &str) -> Option<String> {
+    const NAMES: [&str; 3] = [
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-protected-resource",
+    ];
+    let (start, end) = NAMES.iter().find_map(|name| url.split_once(name))?;
+    let scheme_and_host = start.split_once("://").is_some_and(|(_, host)| !host.is_empty());
+    let whole = end.is_empty() || end.starts_with('/');
+    (scheme_and_host && whole).then(|| format!("{start}{}", end.trim_end_matches('/')))
+}
+
 /// Whether an endpoint may be used at all: https, or http to this machine (where the guard decides).
 pub fn endpoint_is_sane(endpoint: &str) -> bool {
     Url::parse(endpoint).is_ok_and(|url| {
@@ -288,6 +320,14 @@ mod tests {
             ]
         );
         assert_eq!(urls("https://h/"), ["https://h/.well-known/oauth-protected-resource"]);
+        assert_eq!(
+            urls("https://h/mcp/"),
+            [
+                "https://h/.well-known/oauth-protected-resource/mcp/",
+                "https://h/.well-known/oauth-protected-resource/mcp",
+                "https://h/.well-known/oauth-protected-resource"
+            ]
+        );
         assert_eq!(
             authorization_server_urls("https://h/t/"),
             [

@@ -8,11 +8,14 @@ mod discovery;
 mod exchange;
 mod failure;
 mod hide;
+mod hint;
 mod json;
 mod management;
 mod management_address;
+mod published;
 mod request;
 mod sanitize;
+mod verbatim;
 
 pub use crate::origin::is_same_origin;
 pub use answer::{Issued, read_answer};
@@ -20,19 +23,22 @@ pub use challenge::{Challenge, parse_challenges};
 pub use client_id_document::{MAX_DOCUMENT_BYTES, client_id_document, document_path, document_url};
 pub use discovery::{
     AuthorizationServerMetadata, Discovery, IssuerMatch, ProtectedResource, ResourceMatch,
-    authorization_server_urls, endpoint_is_sane, issuer_matches, protected_resource_urls, resource_matches,
-    scopes_named,
+    authorization_server_urls, endpoint_is_sane, issuer_matches, issuer_of_document, protected_resource_urls,
+    resource_matches, scopes_named,
 };
 pub use exchange::Exchange;
 pub(crate) use failure::clean;
 pub use failure::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds};
+pub use hint::complete_hint;
 pub use json::read_object;
 pub use management::ManagedClient;
+pub use published::{ResourceVerdict, ServerVerdict, judge_resource, judge_server};
 pub use request::{
     Adjustment, Negotiated, Prepared, RequestPolicy, adjust_after_refusal, build_request,
     negotiate_auth_method,
 };
 pub use sanitize::{is_plain, sanitize};
+pub use verbatim::verbatim;
 
 #[cfg(test)]
 mod tests;

@@ -104,6 +104,9 @@ pub fn examine(
         probes.extend(offers(discovery));
         probes.push(documents(desired, discovery));
         probes.push(scopes(discovery));
+        // PKCE has a line of its own.
+        let oddities = discovery.warnings.iter().filter(|warning| !warning.contains("PKCE"));
+        probes.extend(oddities.map(|warning| probe(Quality::Doubtful, "Oddity", "", warning.as_str())));
     }
     let ways: Vec<ApproachOption> = Approach::ALL
         .into_iter()
@@ -203,7 +206,9 @@ fn took(trace: &[Exchange], step: &str) -> Option<u64> {
 
 fn endpoint(trace: &[Exchange]) -> Probe {
     let norm = "MCP";
-    let Some(one) = trace.iter().find(|one| one.step == "probe") else {
+    let mut asked = trace.iter().filter(|one| one.step == "probe");
+    // Both transports may have been tried; the request that was answered with a challenge tells more.
+    let Some(one) = asked.clone().find(|one| one.status == Some(401)).or_else(|| asked.next()) else {
         return probe(Quality::Unknown, "MCP endpoint not asked", norm, "");
     };
     let (grade, title) = match one.status {
@@ -227,7 +232,8 @@ fn protected_resource(
     const TITLE: &str = "Protected resource metadata";
     const NORM: &str = "RFC 9728";
     let asked = trace.iter().any(|one| one.step == STEP);
-    let read = trace.iter().find(|one| one.step == STEP && one.status == Some(200));
+    let read = trace.iter().find(|one| one.step == STEP && one.status == Some(200) && one.note == "Found.");
+    let missing = |one: &Exchange| one.step != STEP || matches!(one.status, Some(404 | 410));
     let mut told = match found {
         Ok(discovery) => match &discovery.protected_resource {
             Some(document) => resource_found(discovery, document.clone()),
@@ -252,7 +258,11 @@ fn protected_resource(
             Quality::Doubtful,
             "No protected resource metadata",
             NORM,
-            "The server names no authorization server, as one without OAuth does.",
+            if trace.iter().all(missing) {
+                "The server names no authorization server, as one without OAuth does."
+            } else {
+                failure.message.as_str()
+            },
         ),
         Err(failure) => probe(Quality::Bad, TITLE, NORM, failure.message.clone()),
     };
@@ -262,14 +272,20 @@ fn protected_resource(
 
 fn resource_found(discovery: &Discovery, document: Map<String, Value>) -> Probe {
     let resource = &discovery.resource;
-    let mut told = if discovery.resource_match == Some(ResourceMatch::Exact) {
-        let detail = format!("resource = {resource}, matches the URL");
-        probe(Quality::Good, "Protected resource metadata", "RFC 9728", detail)
-    } else {
-        let detail = format!("resource = {resource}, which is more than this URL");
-        let mut told = probe(Quality::Doubtful, "Protected resource metadata", "RFC 9728", detail);
-        told.instead = Some(resource.clone());
-        told
+    let title = "Protected resource metadata";
+    let mut told = match discovery.resource_match {
+        Some(ResourceMatch::Exact) => {
+            probe(Quality::Good, title, "RFC 9728", format!("resource = {resource}, matches the URL"))
+        }
+        Some(ResourceMatch::Entered) => {
+            probe(Quality::Good, title, "RFC 9728", format!("resource = {resource}, as it is entered"))
+        }
+        Some(ResourceMatch::Prefix) | None => {
+            let detail = format!("resource = {resource}, which is more than this URL");
+            let mut told = probe(Quality::Doubtful, title, "RFC 9728", detail);
+            told.instead = Some(resource.clone());
+            told
+        }
     };
     told.document = Some(document);
     told

@@ -7,7 +7,9 @@ use crate::metadata::{
     AdvancedConfiguration, Branding, Layer, Level, Resolution, ResolveContext, resolve, verify,
 };
 use crate::oauth::{Discovery, Exchange, Failure, FailureClass, IssuerMatch, ResourceMatch};
-use crate::registration::{AuthType, Desired, DesiredPresence, LifecycleRules, RegistrationMethod};
+use crate::registration::{
+    AuthType, Desired, DesiredPresence, LifecycleRules, RegistrationMethod, Transport,
+};
 use chrono::DateTime;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -74,6 +76,7 @@ fn desired(resolution: &Resolution) -> Desired {
         effective: resolution.effective.clone(),
         digest: resolution.effective.digest(),
         mcp_url: "https://mcp.example/mcp".to_owned(),
+        transport: Transport::Http,
         auth_type: AuthType::OauthAuto,
         presence: DesiredPresence::Present,
         publishes_documents: false,

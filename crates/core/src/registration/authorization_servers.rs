@@ -2,7 +2,7 @@
 //! connections implements it.
 
 use crate::oauth::{AuthorizationServerMetadata, Discovery, Exchange, Failure, Issued, ManagedClient};
-use crate::registration::{ActiveClient, Desired};
+use crate::registration::{ActiveClient, AuthType, Desired, Transport};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::future::Future;
@@ -54,6 +54,12 @@ pub struct DiscoverTarget {
     pub paths: ClientMethods,
     /// Whether a server without protected resource metadata may be one of the MCP revision 2025-03-26.
     pub legacy: bool,
+    /// The resource identifier that an admin entered for the server (RFC 8707); `None`: the one that its metadata name.
+    pub resource: Option<String>,
+    /// Whether only the client credentials grant is used, so that no authorization endpoint is needed (RFC 8414 §2).
+    pub without_sign_in: bool,
+    /// The transport of the MCP server, which says how it is probed.
+    pub transport: Transport,
     /// Stored with the result: the admin's inputs of this discovery.
     pub found_with: String,
 }
@@ -73,6 +79,9 @@ impl DiscoverTarget {
                 documents: desired.publishes_documents,
             },
             legacy: effective.registration.legacy_discovery,
+            resource: effective.registration.resource.clone(),
+            without_sign_in: desired.auth_type == AuthType::OauthClientCredentials,
+            transport: desired.transport,
             found_with: effective.discovery_inputs(),
         }
     }

@@ -1,6 +1,6 @@
 //! What is wanted and what is known of one registration: all that [`super::plan`] looks at.
 
-use super::state::{AuthType, RegistrationMethod};
+use super::state::{AuthType, RegistrationMethod, Transport};
 use crate::clock::Timestamp;
 use crate::id::OauthClientId;
 use crate::metadata::EffectiveMetadata;
@@ -59,6 +59,8 @@ pub struct Desired {
     pub digest: String,
     /// The upstream MCP server's address.
     pub mcp_url: String,
+    /// The MCP transport there.
+    pub transport: Transport,
     /// How gateways authenticate there.
     pub auth_type: AuthType,
     /// Whether a client is wanted.

@@ -169,6 +169,12 @@ pub static REASONS: &[Reason] = &[
         "Tell the upstream's owner.",
     ),
     reason(
+        "encoding_not_understood",
+        R::RetriesOnce,
+        "The response has a content encoding that was not asked for and cannot be decoded.",
+        "Tell the upstream's owner; or enter `issuer` and its endpoints.",
+    ),
+    reason(
         "unexpected_status",
         R::RetriesOnce,
         "The status code is not valid for a registration.",
@@ -219,8 +225,8 @@ pub static REASONS: &[Reason] = &[
     reason(
         "metadata_incomplete",
         R::NeedsUser,
-        "The authorization server's metadata lack an endpoint.",
-        "Enter the endpoint in the Advanced Configuration.",
+        "The metadata lack a member that is needed: an endpoint, `issuer` or `resource`.",
+        "Enter the endpoint, or `issuer` and the endpoints, in the Advanced Configuration.",
     ),
     reason(
         "registration_not_supported",
@@ -310,7 +316,7 @@ pub static REASONS: &[Reason] = &[
         "resource_mismatch",
         R::Security,
         "The metadata are for another resource than this server's address.",
-        "Correct the integration's URL, or ask the server's owner.",
+        "Correct the integration's URL; or, if the other resource is right, set `registration.resource` to it.",
     ),
     reason(
         "issuer_mismatch",
@@ -327,8 +333,8 @@ pub static REASONS: &[Reason] = &[
     reason(
         "endpoint_not_allowed",
         R::Security,
-        "An endpoint is not an https URL.",
-        "Tell the upstream's owner.",
+        "An endpoint that is needed is not an https URL.",
+        "Enter the endpoint in the Advanced Configuration, or tell the upstream's owner.",
     ),
     reason(
         "address_blocked",

@@ -145,3 +145,10 @@ words! {
         Sse = "sse",
     }
 }
+
+// The transport of an integration that names none, and what a discovery without more knowledge begins with.
+impl Default for Transport {
+    fn default() -> Self {
+        Self::Http
+    }
+}

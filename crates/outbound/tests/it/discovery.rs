@@ -200,7 +200,6 @@ async fn endpoints_are_present_and_https() {
         ("token_endpoint", json!("http://as.example/token"), "endpoint_not_allowed"),
         ("authorization_endpoint", json!("javascript:alert(1)"), "endpoint_not_allowed"),
         ("registration_endpoint", json!("/register"), "endpoint_not_allowed"),
-        ("revocation_endpoint", json!("data:text/plain,x"), "endpoint_not_allowed"),
         ("token_endpoint", Value::Null, "metadata_incomplete"),
         ("authorization_endpoint", json!(""), "metadata_incomplete"),
     ] {
@@ -277,13 +276,7 @@ async fn probe_answers_never_mean_that_no_authorization_is_needed() {
 
 #[tokio::test]
 async fn transient_failures_are_retried() {
-    for (path, status) in [
-        ("/mcp", 503),
-        ("/mcp", 429),
-        ("/.well-known/oauth-protected-resource/mcp", 500),
-        (PR, 429),
-        (AS, 503),
-    ] {
+    for (path, status) in [(PR, 429), (AS, 503)] {
         let upstream = Upstream::start(move |origin, seen| {
             if seen.path == path {
                 Reply::status(status).header("retry-after", "30")
@@ -300,14 +293,6 @@ async fn transient_failures_are_retried() {
         );
         assert_eq!(failure.retry_after, Some(30));
     }
-    // Proxies answer 502 for a missing host: other URLs are requested, but no user has to act.
-    let upstream = Upstream::start(|origin, seen| match seen.path.as_str() {
-        "/mcp" => Reply::status(401),
-        path if path.ends_with("/mcp") => Reply::status(502),
-        _ => whole(origin, seen),
-    })
-    .await;
-    assert_eq!(found(&upstream).await.issuer, upstream.origin);
     for bad in [401, 500] {
         let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
             "/mcp" => Reply::status(bad),

@@ -40,14 +40,28 @@ async fn private_addresses_are_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn addresses_named_by_upstreams_are_checked_too() {
-    for hint in ["https://10.0.0.1/x", "http://169.254.169.254/latest", "file:///etc/passwd", "not a url"] {
+    const NOT_FOUND: (FailureClass, &str) = (FailureClass::NeedsAdmin, "authorization_server_not_found");
+    for (hint, expected) in [
+        ("https://10.0.0.1/x", (FailureClass::Security, "address_blocked")),
+        ("http://169.254.169.254/latest", (FailureClass::Security, "address_blocked")),
+        ("file:///etc/passwd", NOT_FOUND),
+        ("not a url", NOT_FOUND),
+    ] {
         let challenge = format!("Bearer resource_metadata=\"{hint}\"");
-        let upstream =
-            Upstream::start(move |_, _| Reply::status(401).header("www-authenticate", challenge.clone()))
-                .await;
+        let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
+            "/mcp" => Reply::status(401).header("www-authenticate", challenge.clone()),
+            _ => Reply::status(404),
+        })
+        .await;
         let failure = failure(&guarded(), &upstream.url("/mcp")).await;
-        assert_eq!((failure.class, failure.code), (FailureClass::Security, "address_blocked"), "{hint}");
-        assert_eq!(upstream.asked(), ["POST /mcp"]);
+        assert_eq!((failure.class, failure.code), expected, "{hint}");
+        assert!(failure.message.contains(hint), "{hint} in: {}", failure.message);
+        let places = [
+            "POST /mcp",
+            "GET /.well-known/oauth-protected-resource/mcp",
+            "GET /.well-known/oauth-protected-resource",
+        ];
+        assert_eq!(upstream.asked(), places, "{hint}");
     }
 }
 
@@ -87,7 +101,7 @@ async fn documents_are_bounded_and_valid() {
         (gzipped_spaces(300), "gzip", "answered with more than 262144 bytes."),
         (deep, "identity", "The response is not a valid JSON object."),
         (twice, "identity", "The response is not a valid JSON object."),
-        (b"<html>".to_vec(), "identity", "The response is not a valid JSON object."),
+        (b"<html>".to_vec(), "identity", "The response is not a valid JSON object: it is a page."),
     ] {
         let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
             "/mcp" => Reply::status(401),

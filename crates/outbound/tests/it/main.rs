@@ -4,6 +4,7 @@
 mod authority;
 mod connections;
 mod discovery;
+mod field;
 mod guard;
 mod hostile;
 mod logo;

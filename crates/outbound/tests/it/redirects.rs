@@ -85,7 +85,7 @@ async fn redirects_without_location_are_answers() {
         })
         .await;
         let (_, note) = said(&guarded(), &upstream, upstream.url("/mcp")).await;
-        assert_eq!(note, "No document here.");
+        assert!(note.starts_with("No document here"), "{note}");
         assert!(!upstream.asked().contains(&"GET /x".to_owned()));
     }
 }
@@ -123,7 +123,7 @@ async fn redirected_request_carries_no_credentials() {
     })
     .await;
     let (_, note) = said(&guarded(), &upstream, upstream.url("/mcp")).await;
-    assert_eq!(note, "No document here.");
+    assert!(note.starts_with("No document here"), "{note}");
     let hop = &end.seen()[0];
     assert_eq!(hop.path, "/end");
     let mut names: Vec<&str> = hop.headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -151,11 +151,7 @@ async fn request_with_a_body_or_credential_is_never_redirected() {
         assert!(self_check(&guarded(), &upstream.url("/c.json"), "{}").await.result.is_err(), "{status}");
         // The first request of a discovery carries a body too.
         let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), ..DiscoverTarget::default() };
-        assert!(
-            discover(&guarded(), target).await.trace[0]
-                .note
-                .starts_with("The server redirects; redirects are not followed")
-        );
+        assert!(discover(&guarded(), target).await.trace[0].note.contains("redirects are not followed"));
         assert_eq!(
             upstream.asked()[..5],
             ["POST /register", "POST /register", "DELETE /register", "GET /c.json", "POST /mcp"]

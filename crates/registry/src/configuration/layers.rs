@@ -224,6 +224,7 @@ impl Configurations<'_> {
             digest: effective.digest(),
             effective,
             mcp_url: layers.integration.url.clone(),
+            transport: layers.integration.transport()?,
             auth_type: auth_type(&layers.integration)?,
             presence: standing,
             publishes_documents: layers.in_force.settings.cimd_public_url.is_some(),

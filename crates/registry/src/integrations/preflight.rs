@@ -19,7 +19,7 @@ use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass, document_
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::preflight::{Advice, AdviceInputs, Forecast, advise, forecast};
-use registry_core::registration::{AuthType, Desired, DesiredPresence, RegistrationMethod};
+use registry_core::registration::{AuthType, Desired, DesiredPresence, RegistrationMethod, Transport};
 use registry_core::slug::{Reference, Slug};
 use sea_orm::EntityTrait;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,6 +77,7 @@ struct PreflightInput {
     /// The server, where there is one.
     server: Option<uuid::Uuid>,
     url: String,
+    transport: Transport,
     auth_type: AuthType,
     resolution: Resolution,
     findings: Findings,
@@ -109,7 +110,9 @@ impl Preflights<'_> {
         let (names, server, resolution) = self.resolve_for(actor, &model, layer, workspace.as_ref()).await?;
         findings.extend_below("/configurations", resolution.findings.clone());
         let auth_type = layers::auth_type(&model)?;
-        self.execute(actor, PreflightInput { names, server, url: model.url, auth_type, resolution, findings })
+        let transport = model.transport()?;
+        let url = model.url;
+        self.execute(actor, PreflightInput { names, server, url, transport, auth_type, resolution, findings })
             .await
     }
 
@@ -134,20 +137,22 @@ impl Preflights<'_> {
             workspace.is_some() || !may_use_organisation_secrets(actor),
         );
         findings.extend_below("/configurations", resolution.findings.clone());
-        let (url, auth_type) = (new.url, new.auth_type);
-        self.execute(actor, PreflightInput { names, server: None, url, auth_type, resolution, findings })
+        let (url, transport, auth_type) = (new.url, new.transport, new.auth_type);
+        let server = None;
+        self.execute(actor, PreflightInput { names, server, url, transport, auth_type, resolution, findings })
             .await
     }
 
     /// Runs discovery and forecasts the registration.
     async fn execute(self, actor: &Actor, input: PreflightInput) -> Result<Preflight> {
-        let PreflightInput { names, server, url, auth_type, resolution, findings } = input;
+        let PreflightInput { names, server, url, transport, auth_type, resolution, findings } = input;
         let effective = resolution.effective.clone();
         let shared = self.registry.shared_settings();
         let desired = Desired {
             digest: effective.digest(),
             effective,
             mcp_url: url.clone(),
+            transport,
             auth_type,
             presence: DesiredPresence::Present,
             publishes_documents: shared.cimd_public_url.is_some(),

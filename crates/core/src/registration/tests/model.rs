@@ -145,6 +145,7 @@ impl Scenario {
                 effective: EffectiveMetadata::default(),
                 digest: "0".into(),
                 mcp_url: "https://h/mcp".into(),
+                transport: Transport::Http,
                 auth_type: AuthType::OauthAuto,
                 presence: DesiredPresence::Present,
                 publishes_documents: false,

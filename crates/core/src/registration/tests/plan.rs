@@ -20,6 +20,7 @@ fn desired(change: impl FnOnce(&mut Desired)) -> Desired {
         effective: EffectiveMetadata::default(),
         digest: "d1".into(),
         mcp_url: URL.into(),
+        transport: Transport::Http,
         auth_type: AuthType::OauthAuto,
         presence: DesiredPresence::Present,
         publishes_documents: false,

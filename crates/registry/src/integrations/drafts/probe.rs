@@ -29,6 +29,7 @@ impl Drafts<'_> {
             digest: resolution.effective.digest(),
             effective: resolution.effective,
             mcp_url: row.url.clone(),
+            transport: row.transport()?,
             // Discovery finds out whether a client is needed.
             auth_type: AuthType::OauthAuto,
             presence: DesiredPresence::Present,

@@ -1,0 +1,110 @@
+//! The probe: what the MCP address answers to a request without a token.
+
+use super::Search;
+use crate::client::{OutgoingRequest, VERSION_HEADER};
+use crate::fetch::{PROTOCOL_VERSION, initialize_request, is_temporary_failure, temporary_failure};
+use crate::response::{ReadBody, UpstreamResponse};
+use registry_core::oauth::{Challenge, Failure, parse_challenges, verbatim};
+use registry_core::registration::Transport;
+use reqwest::Method;
+use std::time::Instant;
+
+/// The maximum number of `resource_metadata` of one answer that are tried.
+const MAX_HINTS: usize = 3;
+
+/// The result of the probe of the MCP address.
+#[derive(Default)]
+pub(super) struct ProbeResult {
+    /// `resource_metadata` of the challenges, as they are written, in order.
+    pub(super) hints: Vec<String>,
+    /// `scope` of a challenge.
+    pub(super) scope: Option<String>,
+    /// A response that may be a temporary error: used only if nothing is found.
+    pub(super) temporary: Option<Failure>,
+}
+
+impl Search<'_> {
+    /// Unauthenticated requests to the MCP address, as its transport begins: the challenge may say where the metadata are
+    /// and which scopes are needed. No challenge does not mean no authorization: some servers challenge later requests only.
+    /// Without one, the other transport's request is tried where the server may expect that.
+    pub(super) async fn probe(&mut self) -> Result<ProbeResult, Failure> {
+        let (first, second) = match self.target.transport {
+            Transport::Http => (Transport::Http, Transport::Sse),
+            Transport::Sse => (Transport::Sse, Transport::Http),
+        };
+        let answer = self.probe_as(first).await?;
+        let challenges = challenges_of(&answer);
+        // Streamable HTTP is optional for GET, so only a server that refuses POST is asked that way.
+        let other = challenges.is_empty() && (first == Transport::Sse || answer.status == 405);
+        let (answer, challenges) = if other {
+            let second = self.probe_as(second).await?;
+            let challenges = challenges_of(&second);
+            if challenges.is_empty() { (answer, challenges) } else { (second, challenges) }
+        } else {
+            (answer, challenges)
+        };
+        let mut hints: Vec<String> =
+            challenges.iter().filter_map(Challenge::resource_metadata).map(str::to_owned).collect();
+        hints.dedup();
+        hints.truncate(MAX_HINTS);
+        Ok(ProbeResult {
+            hints,
+            scope: challenges.iter().find_map(Challenge::scope).map(str::to_owned),
+            temporary: is_temporary_failure(answer.status)
+                .then(|| temporary_failure("The MCP server", &answer)),
+        })
+    }
+
+    async fn probe_as(&mut self, transport: Transport) -> Result<UpstreamResponse, Failure> {
+        let body = initialize_request();
+        let url = self.target.mcp_url.clone();
+        let (method, name, accept, json) = match transport {
+            Transport::Http => (Method::POST, "POST", "application/json, text/event-stream", Some(&body)),
+            Transport::Sse => (Method::GET, "GET", "text/event-stream", None),
+        };
+        let outgoing = OutgoingRequest {
+            accept,
+            json,
+            headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
+            wanted: ReadBody::Nothing,
+            ..OutgoingRequest::plain("probe", method, &url)
+        };
+        let started = Instant::now();
+        let answer = match self.upstream.http.send(&outgoing).await {
+            Ok(answer) => answer,
+            Err(transport_error) => {
+                return Err(self.upstream.record_failure("probe", name, &url, started, transport_error));
+            }
+        };
+        self.note_where_it_is(&url, answer.remote);
+        let note = note(&answer);
+        self.upstream.record("probe", name, &url, started, Some(&answer), &note);
+        Ok(answer)
+    }
+}
+
+fn challenges_of(answer: &UpstreamResponse) -> Vec<Challenge> {
+    parse_challenges(answer.challenges.iter().map(String::as_str))
+}
+
+fn note(answer: &UpstreamResponse) -> String {
+    let said = match answer.status {
+        status if is_temporary_failure(status) => temporary_failure("The MCP server", answer).message,
+        401 => "The server asks for authorization.".to_owned(),
+        300..=399 => {
+            let to = answer
+                .location
+                .as_deref()
+                .map_or_else(|| "without saying where to".to_owned(), |to| format!("to {}", verbatim(to)));
+            format!(
+                "The server redirects {to}; redirects are not followed. If the address has moved, change the integration's URL."
+            )
+        }
+        404 | 410 => "There is no MCP server at this address; its metadata are still searched.".to_owned(),
+        _ => "The server did not ask for authorization; its metadata are still searched.".to_owned(),
+    };
+    match challenges_of(answer).iter().find_map(Challenge::resource_metadata) {
+        Some(hint) => format!("{said} Its challenge names {} for its metadata.", verbatim(hint)),
+        None => said,
+    }
+}
