@@ -31,6 +31,7 @@ pub mod oauth;
 pub mod origin;
 pub mod patch;
 pub mod permission;
+mod plain_name;
 pub mod preflight;
 pub mod proxies;
 pub mod registration;

@@ -23,8 +23,8 @@ pub use fields::{
 };
 pub use layers::{
     AuthorizationServerOverride, Branding, Credentials, EffectiveMetadata, Ignored, Layer, Level, Method,
-    Origin, Overridden, PLACEHOLDERS, RegistrationPolicy, ReplacePolicy, Resolution, ResolveContext,
-    ScopePolicy, resolve,
+    NameCharacters, Origin, Overridden, PLACEHOLDERS, RegistrationPolicy, ReplacePolicy, Resolution,
+    ResolveContext, ScopePolicy, resolve,
 };
 pub use rules::{CODES, Code, json_schema};
 pub use text::{

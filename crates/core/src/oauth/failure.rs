@@ -77,17 +77,6 @@ impl Failure {
         self.error_description = self.error_description.map(|words| secret.scrub(&words));
         self
     }
-
-    /// Whether the upstream's words contain one of `needles`, ignoring case.
-    pub(super) fn mentions(&self, needles: &[&str]) -> bool {
-        let words = format!(
-            "{} {}",
-            self.error.as_deref().unwrap_or_default(),
-            self.error_description.as_deref().unwrap_or_default()
-        )
-        .to_lowercase();
-        needles.iter().any(|needle| words.contains(needle))
-    }
 }
 
 /// Upstream text fit to be kept and shown: without control characters, and without the invisible ones that turn the

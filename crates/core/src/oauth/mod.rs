@@ -13,7 +13,9 @@ mod json;
 mod management;
 mod management_address;
 mod published;
+mod refusal_words;
 mod request;
+mod retry;
 mod sanitize;
 mod verbatim;
 
@@ -33,10 +35,8 @@ pub use hint::complete_hint;
 pub use json::read_object;
 pub use management::ManagedClient;
 pub use published::{ResourceVerdict, ServerVerdict, judge_resource, judge_server};
-pub use request::{
-    Adjustment, Negotiated, Prepared, RequestPolicy, adjust_after_refusal, build_request,
-    negotiate_auth_method,
-};
+pub use request::{Adjustment, Negotiated, Prepared, RequestPolicy, build_request, negotiate_auth_method};
+pub use retry::adjust_after_refusal;
 pub use sanitize::{is_plain, sanitize};
 pub use verbatim::verbatim;
 

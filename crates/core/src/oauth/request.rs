@@ -46,7 +46,8 @@ impl<'a> RequestPolicy<'a> {
         }
     }
 
-    fn is_admins(&self, member: &str) -> bool {
+    /// Whether an admin set `member`.
+    pub(super) fn is_admins(&self, member: &str) -> bool {
         self.admin_members.contains(member)
     }
 
@@ -69,7 +70,7 @@ pub struct Prepared {
 pub struct Negotiated {
     /// The method.
     pub method: String,
-    /// Why it is not the wanted one, if it is not.
+    /// Why it is not the wanted one, or is sent although it is not listed.
     pub why: Option<String>,
 }
 
@@ -95,50 +96,56 @@ const SENT: [&str; 17] = [
     "application_type",
 ];
 
-const AUTH_METHOD: &str = "token_endpoint_auth_method";
-
-/// How the reason of an adjusted retry begins; by it a cause that was tried already is known.
-const RETRY: &str = "Retry after a refusal: ";
+pub(super) const AUTH_METHOD: &str = "token_endpoint_auth_method";
 
 /// The methods we can use with a secret, best first: OAuth 2.1 §2.4.1 makes `client_secret_post` the mandatory one.
-const SECRET_METHODS: [&str; 2] = ["client_secret_post", "client_secret_basic"];
+pub(super) const SECRET_METHODS: [&str; 2] = ["client_secret_post", "client_secret_basic"];
 
-/// Fits the wanted auth method to what the authorization server lists (INV-23). An admin's choice is never
-/// changed; a list that is absent means `none` is worth trying.
+/// Fits the wanted auth method to what the authorization server lists (INV-23). An admin's choice is never changed: where
+/// the list lacks it, it is tried, because lists are often incomplete. An absent list means that `none` is worth trying.
 pub fn negotiate_auth_method(
     wanted: &str,
     is_admins: bool,
     supported: Option<&[String]>,
 ) -> Result<Negotiated, Failure> {
+    let usable = || ["none"].into_iter().chain(SECRET_METHODS);
     let listed = |method: &str| supported.is_none_or(|methods| methods.iter().any(|one| one == method));
-    if listed(wanted) {
+    let is_usable = usable().any(|method| method == wanted);
+    if listed(wanted) && is_usable {
         return Ok(Negotiated { method: wanted.to_owned(), why: None });
     }
     let offered = clean(&supported.unwrap_or_default().join(", "), 200);
-    if is_admins {
+    let Some(first) = usable().find(|method| listed(method)) else {
+        return Err(Failure::new(
+            FailureClass::NeedsAdmin,
+            "auth_method_not_supported",
+            format!(
+                "The authorization server offers only auth methods that are not supported here: {offered}. If it accepts `none`, `client_secret_post` or `client_secret_basic` all the same, name that one in `token_endpoint_auth_methods_supported`."
+            ),
+        ));
+    };
+    if is_admins && !is_usable {
         return Err(Failure::new(
             FailureClass::Configuration,
             "auth_method_not_supported",
             format!(
-                "`token_endpoint_auth_method` is set to `{wanted}`, but the authorization server offers only: {offered}. Choose one of these, or remove the member."
+                "`token_endpoint_auth_method` is set to `{wanted}`, which cannot be used here. The authorization server offers: {offered}. Choose one of these, or remove the member."
             ),
         ));
     }
-    ["none"].into_iter().chain(SECRET_METHODS).find(|method| listed(method)).map_or_else(
-        || {
-            Err(Failure::new(
-                FailureClass::NeedsAdmin,
-                "auth_method_not_supported",
-                format!("The authorization server offers only auth methods that are not supported here: {offered}."),
-            ))
-        },
-        |method| {
-            Ok(Negotiated {
-                method: method.to_owned(),
-                why: Some(format!("The authorization server does not list `{wanted}`; it offers: {offered}.")),
-            })
-        },
-    )
+    Ok(if is_admins {
+        Negotiated {
+            method: wanted.to_owned(),
+            why: Some(format!(
+                "`{wanted}` is sent because it is set in the Advanced Configuration, although the authorization server lists only: {offered}."
+            )),
+        }
+    } else {
+        Negotiated {
+            method: first.to_owned(),
+            why: Some(format!("The authorization server does not list `{wanted}`; it offers: {offered}.")),
+        }
+    })
 }
 
 /// The request for `client_metadata` at the authorization server of `discovery`.
@@ -220,7 +227,8 @@ fn choose_scope(prepared: &mut Prepared, discovery: &Discovery, policy: RequestP
 }
 
 impl Prepared {
-    fn set(&mut self, member: &str, to: Option<Value>, why: &str) {
+    /// Sets or removes `member`, with its reason on record.
+    pub(super) fn set(&mut self, member: &str, to: Option<Value>, why: &str) {
         let from = self.request.get(member).cloned().unwrap_or(Value::Null);
         match &to {
             Some(value) => {
@@ -239,55 +247,6 @@ impl Prepared {
     }
 }
 
-/// The one adjusted retry that each cause of refusal may have (INV-23); `None`: no retry. What an admin
-/// set is never dropped or changed, and no member is adjusted by a second retry, so a chain of them ends.
-pub fn adjust_after_refusal(
-    request: &Map<String, Value>,
-    failure: &Failure,
-    policy: RequestPolicy<'_>,
-    discovery: &Discovery,
-    already: &[Adjustment],
-) -> Option<Prepared> {
-    let refusal = matches!(failure.class, FailureClass::NeedsAdmin | FailureClass::Configuration);
-    if !refusal || failure.error.is_none() && failure.error_description.is_none() {
-        return None;
-    }
-    let open = |member: &str| {
-        request.contains_key(member)
-            && !already.iter().any(|one| one.member == member && one.why.starts_with(RETRY))
-    };
-    let (member, to, what) = if failure.mentions(&["application_type"])
-        && open("application_type")
-        && !policy.is_admins("application_type")
-    {
-        let unknown = ["unrecogni", "unknown", "unexpected", "additional propert", "unsupported"];
-        if failure.mentions(&unknown) {
-            ("application_type", None, "it does not know `application_type`")
-        } else {
-            let other = if text(request, "application_type") == Some("web") { "native" } else { "web" };
-            ("application_type", Some(json!(other)), "it refuses the `application_type`")
-        }
-    } else if failure.mentions(&["scope"]) && open("scope") && !policy.is_admins("scope") {
-        ("scope", None, "it refuses the scopes")
-    } else if failure.mentions(&["auth_method", "auth method", "authentication method"])
-        && open("token_endpoint_auth_method")
-        && !policy.is_admins("token_endpoint_auth_method")
-    {
-        let tried = text(request, "token_endpoint_auth_method").unwrap_or("none");
-        let supported = discovery.authorization_server().token_endpoint_auth_methods_supported();
-        let listed =
-            |method: &str| supported.as_ref().is_none_or(|methods| methods.iter().any(|one| one == method));
-        let next = SECRET_METHODS.into_iter().find(|method| *method != tried && listed(method))?;
-        ("token_endpoint_auth_method", Some(json!(next)), "it refuses the auth method")
-    } else {
-        return None;
-    };
-    let said = failure.error_description.as_deref().or(failure.error.as_deref()).unwrap_or_default();
-    let mut prepared = Prepared { request: request.clone(), adjustments: already.to_vec() };
-    prepared.set(member, to, &format!("{RETRY}{what} (the authorization server said: {said})."));
-    Some(prepared)
-}
-
 /// Empty is no registered way of saying "absent" (INV-23); only an empty `response_types` says something:
 /// none (RFC 7591 §2.1), where its absence would mean `code`.
 fn says_nothing(name: &str, value: &Value) -> bool {
@@ -299,6 +258,7 @@ fn says_nothing(name: &str, value: &Value) -> bool {
     }
 }
 
-fn text<'a>(request: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+/// The text of a member.
+pub(super) fn text<'a>(request: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     request.get(name).and_then(Value::as_str)
 }

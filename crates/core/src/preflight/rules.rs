@@ -34,7 +34,7 @@ pub(super) fn auth_method_not_offered(inputs: &AdviceInputs<'_>) -> Option<Advic
     advice_text(
         &[AUTH_METHOD],
         format!(
-            "`{AUTH_METHOD}` is set to `{method}`, but the authorization server lists only {}. Set one of these, or remove the member.",
+            "`{AUTH_METHOD}` is set to `{method}`, but the authorization server lists only {}. It is sent as it is set; if it is refused, set one of these, or remove the member.",
             quoted(&listed)
         ),
     )

@@ -18,12 +18,6 @@ pub struct Rule {
 /// Every rule; what is sure comes first.
 pub static ADVICE: &[Rule] = &[
     Rule {
-        code: "auth_method_not_offered",
-        weight: AdviceSeverity::Refusal,
-        meaning: "An admin set a `token_endpoint_auth_method` that the authorization server does not list. It is not sent.",
-        check: rules::auth_method_not_offered,
-    },
-    Rule {
         code: "secret_of_other_issuer",
         weight: AdviceSeverity::Refusal,
         meaning: "The stored secret or initial access token was first used with another authorization server; it is never sent to this one. Enter it again if the server has moved.",
@@ -40,6 +34,12 @@ pub static ADVICE: &[Rule] = &[
         weight: AdviceSeverity::Refusal,
         meaning: "The client that was entered has no secret, and the authorization server lists no method without one.",
         check: rules::auth_method_needs_secret,
+    },
+    Rule {
+        code: "auth_method_not_offered",
+        weight: AdviceSeverity::Risk,
+        meaning: "An admin set a `token_endpoint_auth_method` that the authorization server does not list. It is sent all the same, and may be refused.",
+        check: rules::auth_method_not_offered,
     },
     Rule {
         code: "scope_not_listed",

@@ -300,7 +300,10 @@ fn preflight_explains_a_missing_client() {
     assert_eq!(reason(by_hand.clone(), oauth, lost()).as_deref(), Some("pre_registered_client_missing"));
     assert_eq!(reason(json!({}), AuthType::Headers, Ok(discovery())).as_deref(), Some("not_needed"));
     let basic = metadata(&json!({ "token_endpoint_auth_method": "client_secret_basic" }));
-    assert_eq!(reason(basic, oauth, Ok(discovery())).as_deref(), Some("auth_method_not_supported"));
+    assert_eq!(reason(basic, oauth, Ok(discovery())), None, "an admin's choice is tried");
+    let mut unusable = discovery();
+    unusable.metadata.insert("token_endpoint_auth_methods_supported".to_owned(), json!(["private_key_jwt"]));
+    assert_eq!(reason(json!({}), oauth, Ok(unusable)).as_deref(), Some("auth_method_not_supported"));
 }
 
 #[test]

@@ -273,8 +273,8 @@ pub static REASONS: &[Reason] = &[
     reason(
         "auth_method_not_supported",
         R::NeedsUser,
-        "No auth method is supported by both sides, or the configured one is not supported.",
-        "Change or remove `token_endpoint_auth_method`.",
+        "The authorization server lists no auth method that can be used here, or the configured one cannot be used here.",
+        "Remove `token_endpoint_auth_method` if it is set. If the authorization server accepts `none`, `client_secret_post` or `client_secret_basic` all the same, name it in `token_endpoint_auth_methods_supported`; otherwise enter a client registered manually.",
     ),
     reason(
         "pre_registered_client_missing",

@@ -203,6 +203,9 @@ pub static FIELDS: &[Field] = &[
         .describe("The resource identifier that gateways send in authorization and token requests (RFC 8707), where it is not the address of the MCP server. An absolute URI without fragment; forms such as `api://…` and `urn:…` are allowed.", r#""api://0f1e2d3c-0000-4000-8000-00000000abcd""#),
     Field::new(REG, "omit", "Members not sent", Kind::StringList, Usage::Registration).rule(Rule::SentMember)
         .describe("Client metadata members that are not sent, for authorization servers that refuse them. A name covers its language variants. `null` as the value of a member does not do this: it means that the member is not set in this layer. `redirect_uris` is always sent.", r#"["software_id","logo_uri"]"#),
+    Field::new(REG, "client_name_characters", "Characters of the client name", Kind::String, Usage::Registration)
+        .rule(Rule::OneOf(&["any", "plain"], "invalid_value")).default(r#""any""#)
+        .describe("`plain` reduces `client_name` to ASCII letters, digits, spaces and hyphens, for authorization servers that accept no other characters. Names in other languages are not changed; `omit` leaves them out.", r#""plain""#),
     // ---- forward_headers
     Field::new(Section::ForwardHeaders, "mode", "Mode", Kind::String, Usage::Gateway)
         .rule(Rule::OneOf(&["allowlist", "all-except"], "invalid_value")).required()

@@ -144,6 +144,24 @@ pub enum ReplacePolicy {
     Ask,
 }
 
+/// Of which characters `client_name` may consist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NameCharacters {
+    /// All.
+    #[default]
+    Any,
+    /// ASCII letters, digits, spaces and hyphens.
+    Plain,
+}
+
+impl NameCharacters {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_any(&self) -> bool {
+        *self == Self::Any
+    }
+}
+
 /// How we register.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -169,6 +187,9 @@ pub struct RegistrationPolicy {
     /// Names of client metadata members that are not sent; those that a higher level than the list sets are not in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub omit: Vec<String>,
+    /// Of which characters `client_name` may consist.
+    #[serde(skip_serializing_if = "NameCharacters::is_any")]
+    pub client_name_characters: NameCharacters,
 }
 
 impl RegistrationPolicy {

@@ -12,8 +12,8 @@ mod resolve;
 
 pub use defaults::{Branding, PLACEHOLDERS};
 pub use effective::{
-    AuthorizationServerOverride, Credentials, EffectiveMetadata, Level, Method, RegistrationPolicy,
-    ReplacePolicy, ScopePolicy,
+    AuthorizationServerOverride, Credentials, EffectiveMetadata, Level, Method, NameCharacters,
+    RegistrationPolicy, ReplacePolicy, ScopePolicy,
 };
 pub use resolution::{Ignored, Layer, Origin, Overridden, Resolution, ResolveContext};
 pub use resolve::resolve;

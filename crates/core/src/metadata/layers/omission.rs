@@ -1,9 +1,10 @@
-//! `registration.omit`: members of the client metadata that are not sent.
+//! What `registration` does to client metadata: `omit` leaves members out, `client_name_characters` rewrites the name.
 
-use super::effective::{Level, RegistrationPolicy};
-use super::resolution::{Ignored, Overridden};
-use super::resolve::{Gathering, push_bounded};
+use super::effective::{Level, NameCharacters, RegistrationPolicy};
+use super::resolution::{Ignored, Origin, Overridden};
+use super::resolve::{Gathering, Setting, push_bounded};
 use crate::metadata::fields::display::shown;
+use crate::plain_name::{Alphabet, plain_name};
 use serde_json::Value;
 
 impl Gathering {
@@ -45,6 +46,30 @@ impl Gathering {
                 );
             }
         }
+    }
+
+    /// The client name in the alphabet that `registration.client_name_characters` says.
+    pub(super) fn fit_name(&mut self, setting: &mut Setting, policy: &RegistrationPolicy) {
+        let Some(name) = setting.value.as_str().filter(|_| setting.field.name == "client_name") else {
+            return;
+        };
+        let plain = plain_name(name, Alphabet::default());
+        if policy.client_name_characters == NameCharacters::Any || plain == name {
+            return;
+        }
+        let member = setting.field.name.to_owned();
+        self.origins.insert(member.clone(), Origin::Computed);
+        let value = std::mem::replace(&mut setting.value, Value::from(plain));
+        push_bounded(
+            &mut self.overridden,
+            Overridden {
+                member,
+                level: setting.level,
+                value,
+                by: Origin::Computed,
+                reason: "`registration.client_name_characters` is `plain`.".to_owned(),
+            },
+        );
     }
 
     /// The highest level that sets `name`.

@@ -49,7 +49,7 @@ pub(super) struct Gathering {
     pub(super) settings: BTreeMap<String, Vec<Setting>>,
     pub(super) ignored: Vec<Ignored>,
     pub(super) overridden: Vec<Overridden>,
-    origins: BTreeMap<String, Origin>,
+    pub(super) origins: BTreeMap<String, Origin>,
     findings: Findings,
     /// Where `registration.omit` was set.
     pub(super) omit_level: Option<Level>,
@@ -310,7 +310,7 @@ impl Gathering {
         self.omit(&mut effective.registration);
         let (metadata, admins) = (&mut effective.client_metadata, &mut effective.admin_members);
         for field in FIELDS.iter().filter(|field| field.usage == Usage::Sent) {
-            let Some(setting) = self.winner(field.name) else {
+            let Some(mut setting) = self.winner(field.name) else {
                 if field.name == "application_type" && !effective.registration.omits(field.name) {
                     metadata.insert(field.name.to_owned(), Value::from(application_type(context.callbacks)));
                     self.origins.insert(field.name.to_owned(), Origin::Computed);
@@ -340,6 +340,7 @@ impl Gathering {
                 );
                 continue;
             }
+            self.fit_name(&mut setting, &effective.registration);
             if setting.level > Level::Default {
                 admins.insert(field.name.to_owned());
             }

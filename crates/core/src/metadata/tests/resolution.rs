@@ -273,3 +273,21 @@ fn resource_is_an_input_of_discovery() {
     let back: EffectiveMetadata = serde_json::from_value(serde_json::to_value(&effective).unwrap()).unwrap();
     assert_eq!(back, effective);
 }
+
+#[test]
+fn client_name_is_plain_only_by_rule() {
+    let plain = with_registration(r#"{"client_name_characters":"plain"}"#, "{}");
+    let resolution = resolved(&[(Level::Integration, &plain)]);
+    assert_eq!(resolution.effective.client_metadata["client_name"], "Portkey acme linear");
+    assert_eq!(resolution.origins["client_name"], Origin::Computed);
+    let hidden: Vec<_> = resolution.overridden.iter().map(|one| (one.member.as_str(), one.by)).collect();
+    assert_eq!(hidden, [("client_name", Origin::Computed)]);
+    let named = configuration(r#"{"client_name":"Acme & Co. (EU)","client_name#fr":"Acmé"}"#);
+    let resolution = resolved(&[(Level::Integration, &plain), (Level::Server, &named)]);
+    assert_eq!(resolution.effective.client_metadata["client_name"], "Acme Co EU");
+    assert_eq!(resolution.effective.client_metadata["client_name#fr"], "Acmé");
+    assert!(resolution.effective.is_admins("client_name"));
+    let any = with_registration(r#"{"client_name_characters":"any"}"#, r#"{"client_name":"Acme (EU)"}"#);
+    let resolution = resolved(&[(Level::Organisation, &plain), (Level::Server, &any)]);
+    assert_eq!(resolution.effective.client_metadata["client_name"], "Acme (EU)");
+}

@@ -166,7 +166,13 @@ fn auth_method_is_negotiated_unless_configured() {
         ("none", false, Some(list(&["client_secret_basic", "client_secret_post"])), Ok("client_secret_post")),
         ("none", false, Some(list(&["client_secret_basic"])), Ok("client_secret_basic")),
         ("none", false, Some(list(&["private_key_jwt"])), Err(FailureClass::NeedsAdmin)),
-        ("client_secret_basic", true, Some(list(&["none"])), Err(FailureClass::Configuration)),
+        ("client_secret_basic", true, Some(list(&["none"])), Ok("client_secret_basic")),
+        ("none", true, Some(list(&["client_secret_post"])), Ok("none")),
+        ("none", true, Some(list(&["private_key_jwt"])), Err(FailureClass::NeedsAdmin)),
+        ("none", false, Some(list(&["private_key_jwt", "tls_client_auth"])), Err(FailureClass::NeedsAdmin)),
+        ("none", false, Some(list(&["private_key_jwt", "client_secret_basic"])), Ok("client_secret_basic")),
+        ("private_key_jwt", true, Some(list(&["none"])), Err(FailureClass::Configuration)),
+        ("private_key_jwt", true, Some(list(&["private_key_jwt", "none"])), Err(FailureClass::Configuration)),
         ("client_secret_basic", true, None, Ok("client_secret_basic")),
     ] {
         let result = negotiate_auth_method(wanted, admins, supported.as_deref());
@@ -275,7 +281,9 @@ fn each_failure_has_its_retry_class() {
     let chosen = RequestPolicy { admin_members: &set, ..OURS };
     assert_eq!(adjust_after_refusal(&wanted, &unknown, chosen, &found, &[]), None, "somebody chose it");
     let name = refused("client_name is too long");
-    assert_eq!(adjust_after_refusal(&wanted, &name, OURS, &found, &[]), None);
+    let set = BTreeSet::from(["client_name".to_owned()]);
+    let chosen = RequestPolicy { admin_members: &set, ..OURS };
+    assert_eq!(adjust_after_refusal(&wanted, &name, chosen, &found, &[]), None);
 }
 
 #[test]
