@@ -9,6 +9,7 @@
 //! * [`oauth`]: the documents of RFC 9728, RFC 8414, OpenID Connect Discovery and RFC 7591, and how they are validated.
 //! * [`registration`]: the states of a registration and [`registration::plan`], which says what to do next.
 //! * [`preflight`]: forecasts and warnings before a client is registered.
+//! * [`known_servers`]: real servers that are known by their addresses, and the settings they need.
 //! * [`logo`]: whether the response of a `logo_uri` is an image.
 //! * [`egress`]: which addresses may be reached.
 //! * [`examples`]: the configurations that the documentation shows.
@@ -22,6 +23,7 @@ pub mod egress;
 pub mod examples;
 pub mod finding;
 pub mod id;
+pub mod known_servers;
 pub mod locate;
 pub mod logo;
 pub mod metadata;

@@ -26,7 +26,7 @@ pub use layers::{
     NameCharacters, Origin, Overridden, PLACEHOLDERS, RegistrationPolicy, ReplacePolicy, Resolution,
     ResolveContext, ScopePolicy, resolve,
 };
-pub use rules::{CODES, Code, json_schema};
+pub use rules::{CODES, Code, FILL_INS, FillIn, contains_fill_in, json_schema};
 pub use text::{
     AdvancedConfiguration, KnownSecrets, NewSecret, SecretPlace, Verified, formatted, map_markers,
     read_members, remove_member, rename_member, secret_places, set_member, unwrap_member, verify,

@@ -120,8 +120,22 @@ impl Approach {
         Some(if read_members(&text)?.is_empty() { String::new() } else { text })
     }
 
-    /// Without what this approach had put there.
-    fn retract(self, text: &str) -> Option<String> {
+    /// The approach that an Advanced Configuration decides by itself: its `registration.method`, else a `client_id`.
+    /// `None`: it leaves that open.
+    pub fn named_by(text: &str) -> Option<Self> {
+        let members = read_members(text)?;
+        let member = |object: &str, name: &str| Some(members.get(object)?.get(name)?.as_str()?.to_owned());
+        let client_id =
+            || member(CANONICAL_WRAPPER, "client_id").or_else(|| member(ALIAS_WRAPPER, "client_id"));
+        match member("registration", "method").as_deref() {
+            Some("dcr") => Some(Self::Register),
+            Some("cimd") => Some(Self::Publish),
+            _ => client_id().map(|_| Self::ByHand),
+        }
+    }
+
+    /// `text` without what this approach had put there; `None` if it is not the text of an object.
+    pub fn retract(self, text: &str) -> Option<String> {
         match self {
             Self::Register | Self::Publish => without(text, "registration", &["method"]),
             Self::ByHand => {

@@ -44,6 +44,11 @@ pub static CODES: &[Code] = &[
     ),
     code("doubled_wrapper", &[Error], "The wrapper is nested in itself. Remove the inner one."),
     code(
+        "placeholder_left",
+        &[Error],
+        "A value still contains a placeholder of prepared settings, such as `<client_id>`. Replace it; the message says by what.",
+    ),
+    code(
         "unknown_top_level_member",
         &[Warning],
         "An unknown top-level key; it has no effect. The suggestion names the probable intended key.",

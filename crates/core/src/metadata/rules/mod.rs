@@ -3,6 +3,7 @@
 mod codes;
 pub(crate) mod cross;
 pub(crate) mod document;
+mod fill_in;
 pub(crate) mod report;
 mod schema;
 mod shape;
@@ -11,4 +12,5 @@ mod unknown;
 mod url_rules;
 
 pub use codes::{CODES, Code};
+pub use fill_in::{FILL_INS, FillIn, contains_fill_in};
 pub use schema::json_schema;

@@ -21,6 +21,9 @@ pub(crate) fn check_string(field: &Field, text: &str, pointer: &str, report: &mu
     if crate::metadata::fields::marker::parse_marker(text).is_some() && field.secret {
         return;
     }
+    if super::fill_in::check_fill_in(text, pointer, report) {
+        return;
+    }
     match field.rule {
         Rule::Any => {}
         Rule::Link => check_link(text, false, pointer, report),
