@@ -1,6 +1,7 @@
 //! Pages of the documentation that are made from tables in code. `MCP_REGISTRY_TEST_UPDATE=1` rewrites them.
 
 use registry_core::egress::{HANDED_OUT, METADATA, METADATA_NAMES, NO_SERVER, PRIVATE, Range};
+use registry_core::known_servers::{KNOWN_SERVERS, Place};
 use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};
 use registry_core::preflight::ADVICE;
 use registry_core::registration::{REASONS, RetryClass};
@@ -97,6 +98,43 @@ fn failures_page_lists_every_reason() {
         made.push('\n');
     }
     check("registration-failures.md", &made);
+}
+
+#[test]
+fn real_servers_page_lists_every_known_server() {
+    let mut made = String::from(
+        "| server | recognised by | clients | what is known | what to set |\n|---|---|---|---|---|\n",
+    );
+    for server in KNOWN_SERVERS.iter() {
+        let places = |title: &str, places: &[Place]| {
+            let list: Vec<_> = places.iter().map(|place| format!("`{place}`")).collect();
+            if list.is_empty() { String::new() } else { format!("{title} {}", list.join(", ")) }
+        };
+        let by = [places("address", server.mcp), places("issuer", server.issuers)];
+        let by: Vec<_> = by.into_iter().filter(|part| !part.is_empty()).collect();
+        let notes: Vec<_> = server
+            .notes
+            .iter()
+            .map(|note| {
+                let links: Vec<_> =
+                    note.links().into_iter().map(|(label, url)| format!("[{label}]({url})")).collect();
+                format!("{} ({})", note.text, links.join(", "))
+            })
+            .collect();
+        let preset = server.preset.map_or_else(
+            || "–".to_owned(),
+            |preset| format!("`{}`", serde_json::to_string(&preset.members()).unwrap()),
+        );
+        let _ = writeln!(
+            made,
+            "| **{}** | {} | {} | {} | {preset} |",
+            server.name,
+            by.join("; "),
+            server.clients.title(),
+            notes.join("<br>")
+        );
+    }
+    check("real-servers.md", &made);
 }
 
 /// The sources that make reasons, without their tests.

@@ -2,12 +2,13 @@
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Shell, html};
+use crate::pages::integrations::known_server_box;
+use crate::view::{KnownServerBox, Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use askama::Template;
-use registry::{Integration, Preflight, PreflightOverrides};
+use registry::{Configuration, Integration, Preflight, PreflightOverrides};
 use registry_core::preflight::AdviceSeverity;
 use registry_core::slug::Reference;
 
@@ -22,6 +23,8 @@ struct PreflightPage {
     shell: Shell,
     integration: Integration,
     found: Preflight,
+    /// The box about a known server, and the configuration that its button adds to.
+    known: Option<(KnownServerBox, Configuration)>,
 }
 
 impl PreflightPage {
@@ -76,6 +79,10 @@ async fn check(
         .preflight()
         .run(&signed_in.actor, &reference, PreflightOverrides::default())
         .await?;
+    let known = match found.known_server {
+        Some(server) => Some(known_server_box(&signed_in, &integration, server).await?),
+        None => None,
+    };
     let shell = Shell::of(&request, &signed_in, "integrations", format!("Check {}", integration.name));
-    Ok(html(StatusCode::OK, &PreflightPage { shell, integration, found })?)
+    Ok(html(StatusCode::OK, &PreflightPage { shell, integration, found, known })?)
 }

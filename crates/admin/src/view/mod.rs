@@ -5,6 +5,7 @@ mod chip;
 mod cost;
 mod flash;
 mod icon;
+mod known_server;
 mod shell;
 mod text;
 
@@ -12,6 +13,7 @@ pub(crate) use browser::browser;
 pub(crate) use chip::*;
 pub(crate) use cost::Cost;
 pub(crate) use icon::icon;
+pub(crate) use known_server::KnownServerBox;
 pub(crate) use shell::{SHORTCUTS_COOKIE, Shell, THEME_COOKIE};
 pub(crate) use text::*;
 

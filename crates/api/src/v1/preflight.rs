@@ -11,6 +11,7 @@ use crate::v1::integrations::create::CreateIntegration;
 use actix_web::{post, web};
 use registry::{Preflight, PreflightOverrides};
 use registry_core::finding::Finding;
+use registry_core::known_servers::{KnownServer, Note, find};
 use registry_core::oauth::{Discovery, Exchange, IssuerMatch, ResourceMatch};
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
@@ -89,12 +90,69 @@ pub(crate) struct PreflightView {
     /// id that is generated then; null when none would be.
     #[schema(value_type = Option<Object>)]
     document: Option<Map<String, Value>>,
+    /// The known server that the URL or the authorization server leads to; null when neither is known.
+    known_server: Option<KnownServerView>,
     /// Predictions: refusals first, then risks, then notes.
     advice: Vec<Advice>,
     /// Every request that the preflight sent, in order. None of them registers anything.
     trace: Vec<Exchange>,
     /// Warnings and notices about the configuration.
     findings: Vec<Finding>,
+}
+
+/// What is known of a real server (`docs/real-servers.md`), and the settings that it needs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnownServer)]
+pub(crate) struct KnownServerView {
+    /// Stable key.
+    #[schema(example = "google")]
+    key: &'static str,
+    /// Name for users; text between backticks is code.
+    #[schema(example = "Google")]
+    name: &'static str,
+    /// What is known.
+    notes: Vec<KnownServerNote>,
+    /// What has to be set; null when nothing has to be.
+    preset: Option<KnownServerPreset>,
+}
+
+/// One thing that is known of a server.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KnownServerNote {
+    /// One or two sentences; text between backticks is code.
+    #[schema(example = "Google takes no registrations.")]
+    text: &'static str,
+    /// URLs of the sources.
+    sources: Vec<String>,
+}
+
+/// Settings that a known server needs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KnownServerPreset {
+    /// How gateways authenticate at the MCP server.
+    auth_type: AuthType,
+    /// A partial Advanced Configuration. Values in angle brackets, such as `<client_id>`, are placeholders: a
+    /// configuration that still contains one is refused (`placeholder_left`).
+    #[schema(value_type = Object)]
+    configurations: Map<String, Value>,
+}
+
+impl From<&KnownServer> for KnownServerView {
+    fn from(known: &KnownServer) -> Self {
+        let note = |note: &Note| KnownServerNote {
+            text: note.text,
+            sources: note.links().into_iter().map(|(_, url)| url).collect(),
+        };
+        Self {
+            key: known.key,
+            name: known.name,
+            notes: known.notes.iter().map(note).collect(),
+            preset: known.preset.map(|preset| KnownServerPreset {
+                auth_type: preset.auth_type,
+                configurations: preset.members(),
+            }),
+        }
+    }
 }
 
 /// The current registration of the server.
@@ -235,6 +293,7 @@ impl From<Preflight> for PreflightView {
             discovery: found.discovery.map(Into::into),
             registration,
             document: forecast.document,
+            known_server: found.known_server.map(Into::into),
             advice: found.advice,
             trace: found.trace,
             findings: found.findings.0,
@@ -303,6 +362,7 @@ impl PreflightView {
                 adjustments: vec![AdjustmentView::example()],
             }),
             document: None,
+            known_server: find("linear").map(Into::into),
             advice: vec![Advice {
                 code: "branding_host_differs".to_owned(),
                 weight: AdviceSeverity::Risk,

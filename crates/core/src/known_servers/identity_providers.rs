@@ -36,11 +36,14 @@ pub(super) const IDENTITY_PROVIDERS: &[KnownServer] = &[
             ),
         ],
         preset: Some(Preset::oauth(
-            r#"{"oauth_client_metadata": {
-                "client_id": "<client_id>", "client_secret": "<client_secret>",
-                "scope": "api://<application_id>/<scope> offline_access",
-                "issuer": "https://login.microsoftonline.com/<tenant_id>/v2.0"
-            }}"#,
+            r#"{
+                "oauth_client_metadata": {
+                    "client_id": "<client_id>", "client_secret": "<client_secret>",
+                    "scope": "api://<application_id>/<scope> offline_access",
+                    "issuer": "https://login.microsoftonline.com/<tenant_id>/v2.0"
+                },
+                "registration": {"resource": "api://<application_id>"}
+            }"#,
         )),
     },
     KnownServer {

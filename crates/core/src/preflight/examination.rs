@@ -1,6 +1,7 @@
 //! A discovery as a list of probes, and the approaches that remain possible.
 
 use super::approach::Approach;
+use crate::known_servers::recognise_found;
 use crate::metadata::Method;
 use crate::oauth::{Discovery, Exchange, Failure, FailureClass, ResourceMatch};
 use crate::registration::{Choice, Desired, choose_method};
@@ -75,6 +76,9 @@ pub struct Examination {
     pub proposed: Option<Approach>,
     /// Scopes worth asking for.
     pub scopes: Vec<String>,
+    /// Key of the known server that the address or the authorization server leads to; `None`: neither is known.
+    #[serde(default)]
+    pub known_server: Option<String>,
 }
 
 impl Examination {
@@ -134,6 +138,7 @@ pub fn examine(
         ways,
         proposed,
         scopes: discovery.map(|discovery| discovery.scopes.clone()).unwrap_or_default(),
+        known_server: recognise_found(&desired.mcp_url, discovery, trace).map(|known| known.key.to_owned()),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{Actor, Error, NewIntegration, RegistrationBrief, Result, SendPermit}
 use futures_util::future::BoxFuture;
 use registry_core::finding::Findings;
 use registry_core::id::{IntegrationId, WorkspaceId};
+use registry_core::known_servers::{KnownServer, recognise_found};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata, Resolution};
 use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass, document_url};
 use registry_core::patch::Patch;
@@ -61,6 +62,8 @@ pub struct Preflight {
     pub trace: Vec<Exchange>,
     /// What was found.
     pub discovery: Option<Discovery>,
+    /// The row of the table of known servers that the address or the authorization server leads to.
+    pub known_server: Option<&'static KnownServer>,
     /// What would be done.
     pub forecast: Forecast,
     /// Whether an initial access token would be sent along.
@@ -190,6 +193,7 @@ impl Preflights<'_> {
             url,
             auth_type,
             callbacks: shared.callbacks(),
+            known_server: recognise_found(&desired.mcp_url, discovery.as_ref(), &trace),
             trace,
             discovery,
             with_initial_access_token: token && forecast.method == Some(RegistrationMethod::Dcr),

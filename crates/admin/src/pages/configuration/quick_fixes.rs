@@ -2,6 +2,7 @@
 
 use super::examples;
 use registry_core::finding::{Finding, Severity};
+use registry_core::known_servers;
 use registry_core::metadata::{
     formatted, read_members, remove_member, rename_member, set_member, unwrap_member, wrap_client_metadata,
 };
@@ -38,7 +39,7 @@ impl QuickFix {
 /// Whether `intent` is such a button, regardless of the text.
 pub(super) fn is_quick_fix(intent: &str) -> bool {
     let what = intent.split_once(':').map_or(intent, |(what, _)| what);
-    matches!(what, "format" | "insert" | "unwrap" | "wrap" | "rename" | "remove" | "https")
+    matches!(what, "format" | "insert" | "known" | "unwrap" | "wrap" | "rename" | "remove" | "https")
 }
 
 /// `text` after the button `intent`, and a message about it; `None` if it is no such button, or if the text does
@@ -48,6 +49,10 @@ pub(super) fn apply_quick_fix(intent: &str, text: &str) -> Option<(String, Strin
     let (changed, said) = match what {
         "format" => (formatted(text), "Formatted"),
         "insert" => return examples::insert(text, rest),
+        "known" => {
+            let applied = known_servers::find(rest)?.preset?.apply(text, None)?;
+            return Some((applied.text.clone(), applied.sentence()));
+        }
         "unwrap" => (unwrap_member(text, rest), "Removed"),
         "wrap" => (wrap_client_metadata(text), "Put inside `oauth_client_metadata`"),
         "rename" => {

@@ -4,7 +4,7 @@ use super::choice::{self, Form, Intent};
 use super::{Problem, Wizard, host, onwards, open, step_page};
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Shell, go, html};
+use crate::view::{KnownServerBox, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -27,6 +27,7 @@ struct Page {
     draft: Draft,
     form: Form,
     callbacks: Vec<String>,
+    known: Option<KnownServerBox>,
     now: Timestamp,
 }
 
@@ -150,6 +151,15 @@ async fn submit(
     };
     let form = Form::read(fields.into_inner(), &draft)?;
     let refused = StatusCode::UNPROCESSABLE_ENTITY;
+    // The settings of a known server decide the approach where they contain a client; its id may be entered with them.
+    let preset =
+        draft.known_server().filter(|_| form.intent == Intent::Preset).and_then(|known| known.preset);
+    let by_hand = preset.is_some_and(|preset| preset.approach() == Some(Approach::ByHand));
+    let decided = preset.is_some_and(|preset| preset.approach().is_some());
+    if preset.is_some() && (form.approach.is_none() || decided && (!by_hand || form.client_id.is_empty())) {
+        return Ok(go(format!("{}?preset=true", step_page(draft.id, DraftStep::Metadata))));
+    }
+    let form = if by_hand { Form { approach: Some(Approach::ByHand), ..form } } else { form };
     let Some(approach) = form.approach else {
         if form.intent == Intent::Draft {
             return Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Check));
@@ -163,6 +173,9 @@ async fn submit(
         .choose_approach(&signed_in.actor, draft.id, approach, form.entered())
         .await;
     match saved {
+        Ok(_) if preset.is_some() => {
+            Ok(go(format!("{}?preset=true", step_page(draft.id, DraftStep::Metadata))))
+        }
         Ok(_) => Ok(onwards(form.intent == Intent::Draft, draft.id, DraftStep::Metadata)),
         Err(Error::Invalid(findings)) => {
             let errors = findings.0.into_iter();
@@ -197,7 +210,9 @@ async fn render(
     problems: Vec<Problem>,
 ) -> Result<HttpResponse, Failure> {
     let wizard = Wizard::of(&draft, DraftStep::Check, problems);
+    let text = draft.configuration.as_deref().unwrap_or_default();
     let page = Page {
+        known: draft.known_server().map(|known| KnownServerBox::of(known, text, draft.approach, "preset")),
         shell: Shell::of(request, signed_in, "integrations", wizard.title("check the server")),
         wizard,
         callbacks: signed_in.registry.deployment().organisation(&signed_in.actor).await?.callback_urls,

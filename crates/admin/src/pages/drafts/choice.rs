@@ -65,6 +65,8 @@ pub(super) enum Intent {
     Go,
     /// Saves the draft and returns to the list.
     Draft,
+    /// Continues with the settings of the known server.
+    Preset,
 }
 
 /// The form.

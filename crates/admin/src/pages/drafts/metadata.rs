@@ -4,7 +4,7 @@ use super::{Problem, Wizard, onwards, open};
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
 use crate::pages::configuration::preview::sent::Table;
-use crate::view::{Shell, html, pretty};
+use crate::view::{KnownServerBox, Shell, html, pretty};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -31,6 +31,9 @@ struct Page {
     sealed: Vec<String>,
     findings: Vec<Finding>,
     checked: bool,
+    /// What a button did to the text, in sentences; empty: nothing.
+    said: String,
+    known: Option<KnownServerBox>,
     shown: Option<Preview>,
     table: Table,
 }
@@ -94,7 +97,7 @@ impl Intent {
                 "policy_uri": "https://acme.com/legal/privacy",
             }),
             Self::InsertScopes => json!({ "scope": "read:projects write:issues admin:webhooks" }),
-            Self::Go | Self::Draft | Self::Check => return None,
+            Self::Go | Self::Draft | Self::Check | Self::Preset => return None,
         })
     }
 }
@@ -134,6 +137,30 @@ enum Intent {
     InsertBranding,
     InsertCompliance,
     InsertScopes,
+    /// Adds the settings of the known server; saves nothing.
+    Preset,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Query {
+    /// Shows the text with the settings of the known server.
+    preset: bool,
+}
+
+/// The text with the settings of the draft's known server, and what became of each setting. The text as it is if the
+/// server is not known, needs no settings, or if the text cannot be read.
+fn with_preset(draft: &Draft, text: String) -> (String, String) {
+    let Some(preset) = draft.known_server().and_then(|known| known.preset) else {
+        return (text, String::new());
+    };
+    match preset.apply(&text, draft.approach) {
+        Some(applied) => {
+            let said = applied.sentence();
+            (applied.text, said)
+        }
+        None => (text, "The settings cannot be added to this text. Fix the findings first.".to_owned()),
+    }
 }
 
 #[get("/drafts/{draft}/metadata")]
@@ -141,11 +168,16 @@ async fn show(
     request: HttpRequest,
     signed_in: SignedInUser,
     path: web::Path<DraftId>,
+    query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
     match open(&signed_in, &path).await? {
         Ok(draft) => {
-            let text = draft.configuration.clone().unwrap_or_default();
-            render(&request, &signed_in, draft, text, AdviceText::default()).await
+            let mut text = draft.configuration.clone().unwrap_or_default();
+            let mut advice = AdviceText::default();
+            if query.preset {
+                (text, advice.said) = with_preset(&draft, text);
+            }
+            render(&request, &signed_in, draft, text, advice).await
         }
         Err(elsewhere) => Ok(elsewhere),
     }
@@ -170,6 +202,11 @@ async fn submit(
         if let Some(more) = form.intent.example().and_then(|example| with_example(&text, &example)) {
             text = more;
         }
+        if form.intent == Intent::Preset {
+            let (text, said) = with_preset(&draft, text);
+            let advice = AdviceText { said, ..AdviceText::default() };
+            return render(&request, &signed_in, draft, text, advice).await;
+        }
         return render(
             &request,
             &signed_in,
@@ -193,6 +230,8 @@ async fn submit(
 #[derive(Default)]
 struct AdviceText {
     checked: bool,
+    /// What a button did to the text, in sentences.
+    said: String,
     /// Why it was not saved.
     refused: Findings,
 }
@@ -233,6 +272,8 @@ async fn render(
         sealed: known.0.into_keys().collect(),
         table: shown.as_ref().map(|preview| Table::of(&preview.resolution, true)).unwrap_or_default(),
         checked: advice.checked,
+        said: advice.said,
+        known: draft.known_server().map(|known| KnownServerBox::of(known, &text, draft.approach, "preset")),
         shown,
         findings,
         text,

@@ -5,11 +5,14 @@ mod copies;
 mod delete;
 mod done;
 mod edit;
+mod known_server;
 mod list;
 mod query;
 mod reregister;
 mod show;
 mod switch;
+
+pub(super) use known_server::known_server_box;
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -27,6 +30,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .configure(switch::routes)
         .configure(reregister::routes)
         .configure(delete::routes)
+        .configure(known_server::routes)
         .configure(show::routes);
 }
 

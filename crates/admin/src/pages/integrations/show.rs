@@ -1,6 +1,7 @@
 //! One integration: its settings, its state, and its users.
 
 use super::all_workspaces;
+use super::known_server::known_server;
 use super::list::{health, method};
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -14,6 +15,7 @@ use registry::{
     RegistrationFilter, Server, ServerFilter, Workspace,
 };
 use registry_core::clock::Timestamp;
+use registry_core::known_servers::KnownServer;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
 use serde::Deserialize;
@@ -41,6 +43,8 @@ struct IntegrationPage {
     states: Vec<(State, u64)>,
     /// The authorization servers of its clients.
     issuers: Vec<String>,
+    /// The row of the table of known servers that its address or an issuer leads to.
+    known: Option<&'static KnownServer>,
     changes: Vec<IntegrationEvent>,
     /// The number of the current configuration version.
     revision: i64,
@@ -62,12 +66,14 @@ async fn show(
     let filter = RegistrationFilter { integration: Some(reference.clone()), ..RegistrationFilter::default() };
     let counts = registry.registrations().counts(actor, filter.clone()).await?;
     let registrations = registry.registrations().list(actor, filter, PageRequest::new(0, 100)).await?.items;
+    let known = known_server(&integration.url, &registrations);
     let issuers: BTreeSet<String> = registrations.into_iter().filter_map(|one| one.issuer).collect();
     let page = IntegrationPage {
         shell: Shell::of(&request, &signed_in, "integrations", integration.name.clone()),
         gateway: registry.shared_settings().gateway_urls.first().cloned(),
         states: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
         issuers: issuers.into_iter().collect(),
+        known,
         changes: registry.integrations().events(actor, &reference, CHANGES).await?,
         revision: registry
             .configurations()

@@ -6,6 +6,7 @@ use crate::pages::registrations::labels;
 use crate::view;
 use registry::{Registration, RegistrationDetail, ServerRef};
 use registry_core::id::RegistrationId;
+use registry_core::known_servers::{KnownServer, recognise};
 use registry_core::metadata::{FIELDS, Section};
 use registry_core::permission::Permission;
 use registry_core::registration::State;
@@ -27,6 +28,8 @@ pub(super) struct Advice {
     pub(super) callback: bool,
     /// Whether an initial access token would help.
     pub(super) token: Token,
+    /// The known server, where something is wrong.
+    pub(super) known: Option<&'static KnownServer>,
 }
 
 /// A link to the page of a remedy.
@@ -115,9 +118,13 @@ impl Advice {
             fixes: Vec::new(),
             callback: false,
             token: Token::No,
+            known: None,
         };
         let troubled = labels::is_trouble(one) && !one.server_deleted;
         let Some(reason) = one.reason.as_deref().filter(|_| troubled) else { return Ok(advice) };
+        advice.known = [&one.issuer, &one.discovered_issuer]
+            .into_iter()
+            .find_map(|issuer| recognise(&one.integration.url, issuer.as_deref()));
         for remedy in remedies(reason) {
             match remedy {
                 Remedy::NamedMember => match named_member(one) {

@@ -20,6 +20,7 @@ use chrono::Duration;
 pub use finish::Finished;
 use registry_core::clock::Timestamp;
 use registry_core::id::{DraftId, IntegrationId, WorkspaceId};
+use registry_core::known_servers::{self, KnownServer};
 use registry_core::permission::{Permission, Role};
 use registry_core::preflight::{Approach, Examination};
 use registry_core::registration::Transport;
@@ -73,6 +74,14 @@ pub struct Draft {
     pub updated_at: Timestamp,
     /// When it expires unless it is changed.
     pub expires_at: Timestamp,
+}
+
+impl Draft {
+    /// The row of the table of known servers that the last check led to, else the one of the address.
+    pub fn known_server(&self) -> Option<&'static KnownServer> {
+        let found = self.examination.as_ref().and_then(|found| found.known_server.as_deref());
+        found.and_then(known_servers::find).or_else(|| known_servers::recognise(&self.url, None))
+    }
 }
 
 /// A step on the way to an integration.

@@ -19,7 +19,7 @@ use registry_core::id::{DraftId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, Resolution, map_markers};
 use registry_core::permission::Permission;
 use registry_core::preflight::{Approach, Availability, Entered, Examination};
-use registry_core::registration::Transport;
+use registry_core::registration::{AuthType, Transport};
 use registry_core::slug::Slug;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use std::collections::BTreeSet;
@@ -164,6 +164,11 @@ impl Drafts<'_> {
         let mut write = self.registry.begin_write(actor).await?;
         let before = self.open(&write, actor, id).await?;
         let mut after = before.clone();
+        let is_oauth = approach(&before)?.is_none_or(|chosen| chosen.auth_type() == AuthType::OauthAuto);
+        // A text that decides how clients are obtained is a choice too, the latest one.
+        if let Some(named) = text.and_then(Approach::named_by).filter(|_| is_oauth) {
+            after.approach = Some(named.as_str().to_owned());
+        }
         advance_to(&mut after, DraftStep::Workspaces);
         let findings = set_text(&mut write, &mut after, text).await?;
         self.save_step(write, actor, &before, after, findings).await
