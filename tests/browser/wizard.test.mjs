@@ -131,3 +131,42 @@ flow('a server that is away, and one that takes no registrations', async ({ t, r
     assert.equal(await page.getByRole('heading', { name: 'Your drafts' }).count(), 0);
   });
 });
+
+flow('a known server, whose settings are added by a button', async ({ t, registry, page, expectStatus, visit, step }) => {
+  const upstream = await startSandbox(t, { issuer_path: '/realms/acme' });
+  const box = page.getByRole('region', { name: 'Known server: Keycloak' });
+
+  await step('reads what is known of the server', async () => {
+    await page.goto(`${registry.base}/ui/integrations/new`);
+    await page.getByLabel('Server URL').fill(upstream.mcpUrl);
+    await button(page, 'Check server').click();
+    await box.getByText('initial access token').first().waitFor();
+    assert.ok(await box.getByRole('link', { name: 'keycloak/keycloak#43654' }).isVisible());
+    assert.match(await box.getByRole('region', { name: 'Settings for this server' }).innerText(), /<initial_access_token>/);
+    await visit('wizard-known-server');
+  });
+
+  await step('adds its settings, and is told what is left to fill in', async () => {
+    await box.getByRole('button', { name: 'Use these settings' }).click();
+    await page.waitForURL(/\/metadata\?preset=true$/);
+    await page.getByRole('status').filter({ hasText: 'Replace the placeholders in registration.initial_access_token' }).waitFor();
+    await page.getByText('still contains a placeholder').first().waitFor();
+    await visit('wizard-known-server-added');
+    expectStatus(422);
+    await button(page, 'Continue').click();
+    await page.getByRole('alert').getByText('still contains a placeholder').waitFor();
+  });
+
+  await step('replaces the placeholder and goes on', async () => {
+    await editor(page).ready();
+    const text = await editor(page).value();
+    await editor(page).fill(text.replace('<initial_access_token>', 'a-token-that-nobody-sees'));
+    await button(page, 'Continue').click();
+    await page.waitForURL(/\/workspaces$/);
+    await page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name: 'Check' }).click();
+    await box.getByText('All of these settings were there.').waitFor();
+    assert.equal(await box.getByRole('button', { name: 'Use these settings' }).count(), 0);
+    assert.doesNotMatch(await page.content(), /a-token-that-nobody-sees/);
+    await visit('wizard-known-server-there');
+  });
+});

@@ -8,6 +8,7 @@ mod drafts;
 mod failures;
 mod integrations;
 mod keys;
+mod known_servers;
 mod largest;
 mod nul;
 mod people;

@@ -420,3 +420,41 @@ async fn preflight_shows_the_document_url() {
     assert_eq!(codes(&shown), ["branding_host_differs", "document_is_public", "document_reachable_unknown"]);
     sandbox.stop().await;
 }
+
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn preflight_names_the_known_server(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let sandbox = sandbox(Quirks { issuer_path: "/realms/acme".into(), ..Quirks::default() }).await;
+    let admin = integration(&t, &sandbox.mcp_url(), &json!({})).await;
+    let path = "/v1/mcp-integrations/linear/preflight";
+    let shown = admin.post(path, &json!({})).await.expect(200).json();
+    let known = &shown["known_server"];
+    assert_eq!((&known["key"], &known["name"]), (&json!("keycloak"), &json!("Keycloak")));
+    assert!(known["notes"][0]["text"].as_str().unwrap().contains("initial access token"));
+    assert!(known["notes"][0]["sources"][0].as_str().unwrap().starts_with("https://"));
+    assert_eq!(
+        known["preset"],
+        json!({
+            "auth_type": "oauth_auto",
+            "configurations": { "registration": { "initial_access_token": "<initial_access_token>", "scope": "never" } }
+        })
+    );
+    // Its settings are refused until the placeholders are replaced, in a preflight as in a save.
+    let body = json!({ "configurations": known["preset"]["configurations"] });
+    let refused = admin.post(path, &body).await.expect(422).json();
+    assert_eq!(refused["errors"][0]["code"], "placeholder_left", "{refused:#}");
+    assert_eq!(refused["errors"][0]["pointer"], "/configurations/registration/initial_access_token");
+    admin.put("/v1/mcp-integrations/linear", &body).await.expect(422);
+
+    sandbox.set_quirks(Quirks::default());
+    let shown = admin.post(path, &json!({})).await.expect(200).json();
+    assert_eq!(shown["known_server"], Value::Null);
+    sandbox.stop().await;
+    // The address alone is enough; the server need not answer.
+    let new = json!({ "name": "Slack", "url": "https://mcp.slack.com/mcp", "auth_type": "none", "transport": "http" });
+    let shown = admin.post("/v1/mcp-integrations/preflight", &new).await.expect(200).json();
+    assert_eq!(shown["known_server"]["key"], "slack");
+}
