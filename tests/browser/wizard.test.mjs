@@ -164,7 +164,7 @@ flow('a known server, whose settings are added by a button', async ({ t, registr
     await button(page, 'Continue').click();
     await page.waitForURL(/\/workspaces$/);
     await page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name: 'Check' }).click();
-    await box.getByText('All of these settings were there.').waitFor();
+    await box.getByText('All of these settings are in the configuration.').waitFor();
     assert.equal(await box.getByRole('button', { name: 'Use these settings' }).count(), 0);
     assert.doesNotMatch(await page.content(), /a-token-that-nobody-sees/);
     await visit('wizard-known-server-there');

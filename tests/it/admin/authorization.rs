@@ -91,6 +91,7 @@ const TABLE: &[Row] = &[
     Row("GET /integrations/{integration}/history", PAGE),
     Row("GET /integrations/{integration}/history/restore", PAGE),
     Row("POST /integrations/{integration}/history/restore", [401, 404, 403, 409, 409]),
+    Row("GET /integrations/{integration}/known-server", PAGE),
     Row("GET /integrations/{integration}/re-register", EDIT),
     Row("POST /integrations/{integration}/re-register", SEND),
     Row("POST /integrations/{integration}/servers", SEND),

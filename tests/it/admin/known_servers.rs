@@ -98,11 +98,11 @@ async fn settings_of_a_known_server_are_added_and_checked(#[case] engine: Engine
     // The text decided how clients are obtained, and the settings are there.
     let page = browser.get(&check).await.expect(200);
     has(&page, "Client registered by hand");
-    has(&page, "All of these settings were there.");
+    has(&page, "All of these settings are in the configuration.");
     lacks(&page, "Use these settings");
     lacks(&page, "canary-Zq9-secret");
     let page = browser.get(&format!("{metadata}?preset=true")).await.expect(200);
-    has(&page, "All of these settings were there.");
+    has(&page, "All of these settings are in the configuration.");
     has(&page, "client_secret is sealed");
 
     // A text that cannot be read stays, with its finding.
@@ -214,11 +214,17 @@ async fn settings_are_added_to_an_integration(#[case] engine: Engine) {
     ];
     browser.post("/ui/integrations/calendly/config", &form).await.expect(303);
     let page = browser.get("/ui/integrations/calendly/known-server").await.expect(200);
-    has(&page, "All of these settings were there.");
+    has(&page, "All of these settings are in the configuration.");
+
+    let viewer = Browser::invited(&t, "vera@acme.com", Role::Viewer, None).await;
+    admin.given().integration("miro", "https://mcp.miro.com").await;
+    let page = viewer.get("/ui/integrations/miro/known-server").await.expect(200);
+    has(&page, "Settings that help here.");
+    lacks(&page, "Use these settings");
 
     lacks(&browser.get("/ui/integrations/other").await.expect(200), "Known server");
-    let away = browser.get("/ui/integrations/other/known-server").await.expect(303);
-    assert_eq!(location(&away), "/ui/integrations/other");
+    let page = browser.get("/ui/integrations/other/known-server").await.expect(200);
+    has(&page, "Nothing is known of this server.");
     browser.get("/ui/integrations/nothing/known-server").await.expect(404);
     // A key that is not in the table is no button.
     let form = [("configuration", "{}"), ("version", "1"), ("base", "1"), ("intent", "known:nothing")];

@@ -12,6 +12,8 @@ pub(crate) struct KnownServerBox {
     applied: Option<Applied>,
     /// Value of the button.
     pub(crate) intent: String,
+    /// Whether the user may change the text.
+    pub(crate) may_use: bool,
 }
 
 impl KnownServerBox {
@@ -27,6 +29,7 @@ impl KnownServerBox {
             preset: server.preset.map(|preset| preset.text()),
             applied: server.preset.and_then(|preset| preset.apply(text, before)),
             intent: intent.into(),
+            may_use: true,
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) const IDENTITY_PROVIDERS: &[KnownServer] = &[
             ),
             note(
                 "The metadata of `common` and `organizations` name the issuer with the text `{tenantid}`. Name your directory in the issuer instead.",
-                &["https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols-oidc"],
+                &["MicrosoftDocs/azure-docs#38427"],
             ),
         ],
         preset: Some(Preset::oauth(
@@ -153,7 +153,7 @@ pub(super) const IDENTITY_PROVIDERS: &[KnownServer] = &[
         clients: Clients::Conditional,
         notes: &[note(
             "Dynamic registration is off until the owner turns it on. A client may later ask only for scopes that its registration named.",
-            &["can1357/oh-my-pi#5107", "alpic-ai/skybridge#694"],
+            &["can1357/oh-my-pi#5107", "agentmail-to/agentmail-mcp#39"],
         )],
         preset: Some(Preset::oauth(r#"{"registration": {"scope": "always"}}"#)),
     },

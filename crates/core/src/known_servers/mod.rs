@@ -10,6 +10,7 @@ mod identity_providers;
 mod place;
 mod preset;
 mod products;
+mod products_by_hand;
 
 #[cfg(test)]
 mod tests;
@@ -90,9 +91,11 @@ pub struct KnownServer {
     pub preset: Option<Preset>,
 }
 
-/// All known servers: products with an MCP server of their own first, then authorization servers.
-pub static KNOWN_SERVERS: LazyLock<Vec<KnownServer>> =
-    LazyLock::new(|| [products::PRODUCTS, identity_providers::IDENTITY_PROVIDERS].concat());
+/// All known servers: products with an MCP server of their own first, then authorization servers. A place may be part of
+/// another one; then its row comes first.
+pub static KNOWN_SERVERS: LazyLock<Vec<KnownServer>> = LazyLock::new(|| {
+    [products::PRODUCTS, products_by_hand::PRODUCTS_BY_HAND, identity_providers::IDENTITY_PROVIDERS].concat()
+});
 
 /// The row with this key.
 pub fn find(key: &str) -> Option<&'static KnownServer> {

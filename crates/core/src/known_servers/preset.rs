@@ -42,7 +42,7 @@ impl Applied {
         let list =
             |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let mut said = if self.was_there() {
-            "All of these settings were there.".to_owned()
+            "All of these settings are in the configuration.".to_owned()
         } else {
             format!("Added, not saved: {}.", list(&self.added))
         };

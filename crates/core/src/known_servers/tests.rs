@@ -225,7 +225,7 @@ fn preset_adds_what_is_missing_and_overwrites_nothing() {
     // Once more changes nothing.
     let again = google.apply(&fresh.text, None).unwrap();
     assert!(again.was_there() && again.text == fresh.text, "{again:?}");
-    assert!(again.sentence().starts_with("All of these settings were there."));
+    assert!(again.sentence().starts_with("All of these settings are in the configuration."));
 
     let marker = "$sealed:0190f2a4-0000-7000-8000-000000000000";
     let own = format!(

@@ -2,7 +2,7 @@
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{KnownServerBox, Shell, go, html};
+use crate::view::{KnownServerBox, Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -11,6 +11,7 @@ use registry::{
     Configuration, ConfigurationScope, Integration, PageRequest, Registration, RegistrationFilter,
 };
 use registry_core::known_servers::{KnownServer, recognise};
+use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -25,8 +26,8 @@ const REGISTRATIONS: u64 = 100;
 struct Page {
     shell: Shell,
     integration: Integration,
-    stored: Configuration,
-    known: KnownServerBox,
+    /// The box, and the configuration that its button adds to; `None`: the server is not known.
+    known: Option<(KnownServerBox, Configuration)>,
 }
 
 /// The known server of an MCP address, or of the authorization servers of its registrations.
@@ -44,7 +45,9 @@ pub(crate) async fn known_server_box(
     let scope = ConfigurationScope::Integration(integration.id.into());
     let stored = signed_in.registry.configurations().get(&signed_in.actor, &scope).await?;
     let text = stored.text.as_deref().unwrap_or_default();
-    Ok((KnownServerBox::of(server, text, None, format!("known:{}", server.key)), stored))
+    let mut known = KnownServerBox::of(server, text, None, format!("known:{}", server.key));
+    known.may_use = signed_in.actor.can(Permission::UpdateIntegrations);
+    Ok((known, stored))
 }
 
 #[get("/integrations/{integration}/known-server")]
@@ -59,11 +62,11 @@ async fn show(
     let filter = RegistrationFilter { integration: Some(reference), ..RegistrationFilter::default() };
     let page = PageRequest::new(0, REGISTRATIONS);
     let registrations = registry.registrations().list(actor, filter, page).await?.items;
-    let Some(server) = known_server(&integration.url, &registrations) else {
-        return Ok(go(format!("/ui/integrations/{}", integration.slug)));
+    let known = match known_server(&integration.url, &registrations) {
+        Some(server) => Some(known_server_box(&signed_in, &integration, server).await?),
+        None => None,
     };
-    let (known, stored) = known_server_box(&signed_in, &integration, server).await?;
     let title = format!("Known server of {}", integration.name);
     let shell = Shell::of(&request, &signed_in, "integrations", title);
-    Ok(html(StatusCode::OK, &Page { shell, integration, stored, known })?)
+    Ok(html(StatusCode::OK, &Page { shell, integration, known })?)
 }
