@@ -22,6 +22,7 @@ macro_rules! in_parts {
 mod admin;
 mod api;
 mod cli;
+mod field;
 mod gateway;
 mod meta;
 mod peers;

@@ -4,12 +4,12 @@
 //! too, before anything is passed on: a fault never leaves half of a message behind.
 
 use crate::Random;
-use serde_json::Value;
+use crate::http_message::Message;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
@@ -179,64 +179,4 @@ async fn forward(shared: &Shared, request: &Message) -> Option<Message> {
     let mut upstream = TcpStream::connect(shared.upstream).await.ok()?;
     upstream.write_all(&request.bytes()).await.ok()?;
     Message::read(&mut upstream).await
-}
-
-/// An HTTP/1.1 request or answer with a known length (RFC 9112).
-struct Message {
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Message {
-    /// The next one; `None` when the connection ended before it was complete.
-    async fn read(stream: &mut TcpStream) -> Option<Self> {
-        let mut bytes = Vec::new();
-        let end = loop {
-            if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-                break end;
-            }
-            if stream.read_buf(&mut bytes).await.ok()? == 0 {
-                return None;
-            }
-        };
-        let head = String::from_utf8(bytes[..end].to_vec()).ok()?;
-        let mut body = bytes.split_off(end + 4);
-        let length = header(&head, "content-length").map_or(Some(0), |length| length.parse().ok())?;
-        assert!(header(&head, "transfer-encoding").is_none(), "the proxy reads no chunks: {head}");
-        while body.len() < length {
-            if stream.read_buf(&mut body).await.ok()? == 0 {
-                return None;
-            }
-        }
-        Some(Self { head, body })
-    }
-
-    fn is_registration(&self) -> bool {
-        self.head.starts_with("POST /register ")
-    }
-
-    /// A text member of the JSON body.
-    fn member(&self, name: &str) -> Option<String> {
-        let body: Value = serde_json::from_slice(&self.body).ok()?;
-        body[name].as_str().map(str::to_owned)
-    }
-
-    /// The forwarded request: the same, with the connection closed after it.
-    fn bytes(&self) -> Vec<u8> {
-        let mut lines: Vec<&str> =
-            self.head.split("\r\n").filter(|line| !is_header(line, "connection")).collect();
-        lines.insert(1, "Connection: close");
-        let mut bytes = format!("{}\r\n\r\n", lines.join("\r\n")).into_bytes();
-        bytes.extend_from_slice(&self.body);
-        bytes
-    }
-}
-
-fn is_header(line: &str, name: &str) -> bool {
-    line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let line = head.split("\r\n").skip(1).find(|line| is_header(line, name))?;
-    line.split_once(':').map(|(_, value)| value.trim())
 }

@@ -80,6 +80,25 @@ pub async fn mcp_client(mcp_url: &str, document: &Value) -> Value {
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
+/// What the parsers of the MCP SDKs say of each of these clients: the SDK and the error, or nothing.
+pub async fn sdk_parsers(clients: &[Value]) -> Vec<(&'static str, Vec<Option<String>>)> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("clients.json");
+    std::fs::write(&file, Value::from(clients).to_string()).expect("a file");
+    let mut all = Vec::new();
+    for (sdk, program, script) in [
+        ("TypeScript", "MCP_REGISTRY_TEST_NODE", "parse-clients.mjs"),
+        ("Python", "MCP_REGISTRY_TEST_PYTHON", "parse_clients.py"),
+    ] {
+        let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join(script);
+        let output = run(Command::new(variable(program)).arg(script).arg(&file)).await;
+        let said: Vec<Option<String>> = serde_json::from_slice(&output.stdout).expect("it prints a list");
+        assert_eq!(said.len(), clients.len());
+        all.push((sdk, said));
+    }
+    all
+}
+
 /// Runs `tests/peers/portkey_sdk.py`, the hosted product's own SDK.
 pub async fn portkey_sdk(base_url: &str, key: &str, workspace: &str, mcp_url: &str) {
     let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join("portkey_sdk.py");
