@@ -57,6 +57,13 @@ impl Answer {
         self
     }
 
+    /// With this content type instead of the present one.
+    #[must_use]
+    pub fn labelled(mut self, content_type: &str) -> Self {
+        self.headers.retain(|(name, _)| name != "content-type");
+        self.header("content-type", content_type)
+    }
+
     /// Compressed by gzip, and labelled so.
     #[must_use]
     pub fn gzip(mut self) -> Self {

@@ -23,11 +23,16 @@ pub(crate) fn status(number: u16) -> StatusCode {
 
 /// A JSON answer that must not be stored (RFC 7591 §3.2.1, RFC 6749 §5.1).
 pub(crate) fn json(status: StatusCode, body: &Value) -> HttpResponse {
+    json_text(status, body.to_string())
+}
+
+/// The same with a text that is JSON, or should be.
+pub(crate) fn json_text(status: StatusCode, body: String) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((PRAGMA, "no-cache"))
         .content_type("application/json")
-        .body(body.to_string())
+        .body(body)
 }
 
 /// An OAuth error body: `error` and, unless empty, `error_description`.

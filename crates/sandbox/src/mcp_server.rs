@@ -1,6 +1,7 @@
 //! The MCP server: `/mcp` with its challenge, and the protected-resource metadata (RFC 9728).
 
 use crate::answer;
+use crate::canned::with_members;
 use crate::quirks::Quirks;
 use crate::state::{Grant, State, now_seconds};
 use actix_web::http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
@@ -19,10 +20,13 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
                     message(&state, &request, &body)
                 },
             ))
-            // No stream is offered on GET, no session can be ended: both are permitted by Streamable HTTP.
-            .default_service(web::to(|| async {
-                HttpResponse::MethodNotAllowed().insert_header((ALLOW, "POST")).finish()
-            })),
+            .route(
+                web::get().to(|state: web::Data<State>, request: HttpRequest| async move {
+                    stream(&state, &request)
+                }),
+            )
+            // No session can be ended, which Streamable HTTP permits.
+            .default_service(web::to(|| async { not_allowed("POST") })),
     );
 }
 
@@ -41,7 +45,22 @@ pub(crate) fn document(state: &State, request: &HttpRequest) -> Option<HttpRespo
     if !quirks.scopes_supported.is_empty() {
         body["scopes_supported"] = json!(quirks.scopes_supported);
     }
+    with_members(&mut body, &quirks.resource_members);
     Some(answer::json(StatusCode::OK, &body))
+}
+
+fn not_allowed(allowed: &'static str) -> HttpResponse {
+    HttpResponse::MethodNotAllowed().insert_header((ALLOW, allowed)).finish()
+}
+
+/// No stream is offered on GET, which Streamable HTTP permits; a server of the SSE transport has its challenge there.
+fn stream(state: &State, request: &HttpRequest) -> HttpResponse {
+    let quirks = state.book().quirks.clone();
+    let bearer = bearer(request);
+    if quirks.challenge_on_get && bearer.and_then(|token| access(state, token)).is_none() {
+        return challenge(state, &quirks, bearer.is_some());
+    }
+    not_allowed("POST")
 }
 
 fn message(state: &State, request: &HttpRequest, body: &[u8]) -> HttpResponse {
@@ -50,6 +69,9 @@ fn message(state: &State, request: &HttpRequest, body: &[u8]) -> HttpResponse {
     let method = message.as_ref().and_then(|message| message.get("method")?.as_str()).unwrap_or_default();
     let bearer = bearer(request);
     let grant = bearer.and_then(|token| access(state, token));
+    if grant.is_none() && quirks.challenge_on_get {
+        return not_allowed("GET");
+    }
     if grant.is_none() && !(quirks.open_initialize && method == "initialize") {
         return challenge(state, &quirks, bearer.is_some());
     }
@@ -123,15 +145,17 @@ fn challenge(state: &State, quirks: &Quirks, token_given: bool) -> HttpResponse 
     if token_given {
         parameters.push("error=\"invalid_token\"".to_owned());
     }
-    if let Some(path) = State::resource_metadata_path(quirks).filter(|_| !quirks.no_resource_metadata_hint) {
-        parameters.push(format!("resource_metadata=\"{}{path}\"", state.origin));
+    let own = State::resource_metadata_path(quirks).map(|path| format!("{}{path}", state.origin));
+    let hint = quirks.resource_metadata_hint.clone().or(own);
+    if let Some(hint) = hint.filter(|_| !quirks.no_resource_metadata_hint) {
+        parameters.push(format!("resource_metadata=\"{hint}\""));
     }
     let scope = quirks.challenge_scope.as_ref().or(quirks.scopes_supported.first());
     if let Some(scope) = scope.filter(|scope| !scope.is_empty()) {
         parameters.push(format!("scope=\"{scope}\""));
     }
     let challenge = format!("Bearer {}", parameters.join(", "));
-    HttpResponse::Unauthorized()
+    HttpResponse::build(answer::status(quirks.challenge_status))
         .insert_header((WWW_AUTHENTICATE, challenge.trim_end()))
         .content_type("application/json")
         .body(answer::error_body("invalid_token", "A valid access token is required.").to_string())

@@ -1,8 +1,10 @@
 //! The failure modes. Each is a field with the standard behaviour as its default, and names servers that were seen with the deviation.
 
+use crate::canned::{AnswerWrapping, CannedAnswer, ExpiryForm};
 use registry_core::secret::Secret;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Where the protected-resource metadata document lives (RFC 9728 §3.1, §5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,11 +82,25 @@ impl Refusal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Quirks {
+    // All addresses
+    /// Answers sent word for word, by method and path: `{"GET /.well-known/oauth-protected-resource/mcp": {"status": 500}}`.
+    /// The request is otherwise ignored: a refused registration registers nothing, with 200 as well.
+    pub answers: BTreeMap<String, CannedAnswer>,
+
     // The MCP server
     /// Where the protected-resource metadata lives.
     pub resource_metadata: ResourceMetadata,
     /// `resource_metadata` is left out of `WWW-Authenticate`, so that only the well-known addresses lead to it.
     pub no_resource_metadata_hint: bool,
+    /// This text as `resource_metadata` of the challenge: relative, quoted oddly, the inner name of a proxy (openHAB,
+    /// elastic/docs-builder).
+    pub resource_metadata_hint: Option<String>,
+    /// Status of the answer without a valid token (API gateways: 403 instead of 401).
+    pub challenge_status: u16,
+    /// Only `GET /mcp` is challenged; `POST` is answered with 405 (servers of the SSE transport).
+    pub challenge_on_get: bool,
+    /// Members put into the protected-resource metadata; null leaves one out.
+    pub resource_members: Map<String, Value>,
     /// Another `resource` in the protected-resource metadata than the MCP URL (RFC 9728 §3.3 forbids its use).
     pub resource: Option<String>,
     /// Other `authorization_servers` in the protected-resource metadata than our own issuer.
@@ -105,6 +121,8 @@ pub struct Quirks {
     pub slash_in_metadata_issuer: bool,
     /// The protected-resource metadata's entry ends in a slash, the metadata's `issuer` does not (Google).
     pub slash_in_resource_issuer: bool,
+    /// Members put into the metadata; null leaves one out (Keycloak: an inner `introspection_endpoint` over http).
+    pub metadata_members: Map<String, Value>,
     /// So many metadata requests are answered with 503 first.
     pub unavailable_metadata_requests: u32,
     /// The metadata names no `registration_endpoint`, and there is none.
@@ -142,6 +160,10 @@ pub struct Quirks {
     pub required_client_name: Option<String>,
     /// 400 on a member that is not known, language variants included (Keycloak).
     pub refuse_unknown_members: bool,
+    /// 400 on any member but these, in the words of a strict schema: `Unrecognized key(s) in object: 'software_id'`.
+    pub strict_members: Option<Vec<String>>,
+    /// 400 unless `client_name` has only letters, digits, hyphens and spaces (Calendly).
+    pub plain_client_name: bool,
     /// 400 `invalid_redirect_uri` unless every redirect URI's host is listed (Intercom, Vercel).
     pub redirect_hosts: Option<Vec<String>>,
     /// 400 unless the auth method is listed; absent: `none`, `client_secret_post`, `client_secret_basic`.
@@ -158,6 +180,13 @@ pub struct Quirks {
     pub lost_answers: u32,
     /// Members registered with other values than asked for (MCP Python SDK: `{"application_type": "native"}`).
     pub replace_members: Map<String, Value>,
+    /// Members answered with other values than those registered, of any type: odd echoes, a `client_id` that is a number, an
+    /// auth method that needs keys; null leaves one out.
+    pub answer_members: Map<String, Value>,
+    /// In which form `client_secret_expires_at` is answered.
+    pub secret_expiry_form: ExpiryForm,
+    /// What is around the client in the answer.
+    pub answer_wrapping: AnswerWrapping,
     /// The redirect URIs asked for are replaced by a foreign one (Higgsfield).
     pub ignore_redirect_uris: bool,
     /// A secret is issued, and demanded later, although `none` was asked for and is echoed (Figma).
@@ -184,6 +213,8 @@ pub struct Quirks {
     pub rotate_secret: bool,
     /// Members left out of the answers to reads and updates.
     pub omit_management_members: Vec<String>,
+    /// Updates are carried out and answered with 200 and an empty body.
+    pub empty_update_answer: bool,
     /// So many reads and updates are carried out first, and the connection dropped without an answer.
     pub lost_management_answers: u32,
     /// So many reads, updates and deletions are answered with 503 first.
@@ -203,8 +234,13 @@ pub struct Quirks {
 impl Default for Quirks {
     fn default() -> Self {
         Self {
+            answers: BTreeMap::new(),
             resource_metadata: ResourceMetadata::Path,
             no_resource_metadata_hint: false,
+            resource_metadata_hint: None,
+            challenge_status: 401,
+            challenge_on_get: false,
+            resource_members: Map::new(),
             resource: None,
             authorization_servers: None,
             challenge_scope: None,
@@ -214,6 +250,7 @@ impl Default for Quirks {
             metadata_issuer: None,
             slash_in_metadata_issuer: false,
             slash_in_resource_issuer: false,
+            metadata_members: Map::new(),
             unavailable_metadata_requests: 0,
             no_registration_endpoint: false,
             registration_endpoint: None,
@@ -231,6 +268,8 @@ impl Default for Quirks {
             initial_access_token: None,
             required_client_name: None,
             refuse_unknown_members: false,
+            strict_members: None,
+            plain_client_name: false,
             redirect_hosts: None,
             accepted_auth_methods: None,
             scope_policy: ScopeHandling::Accept,
@@ -238,6 +277,9 @@ impl Default for Quirks {
             registration_body: None,
             lost_answers: 0,
             replace_members: Map::new(),
+            answer_members: Map::new(),
+            secret_expiry_form: ExpiryForm::Seconds,
+            answer_wrapping: AnswerWrapping::None,
             ignore_redirect_uris: false,
             unasked_secret: false,
             secret_expires_in: None,
@@ -250,6 +292,7 @@ impl Default for Quirks {
             rotate_registration_access_token: false,
             rotate_secret: false,
             omit_management_members: Vec::new(),
+            empty_update_answer: false,
             lost_management_answers: 0,
             unavailable_management_requests: 0,
             no_delete: false,

@@ -2,11 +2,12 @@
 
 use crate::quirks::Quirks;
 use crate::state::{LoggedRequest, Progress, RegisteredClient, RegisteredRequest, State};
-use crate::{authorization_server, consent, mcp_server};
+use crate::{authorization_server, canned, consent, mcp_server};
 use actix_web::dev::{ServerHandle, Service, ServiceResponse};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::pin::Pin;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -166,6 +167,9 @@ fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(addresses.as_slice())
 }
 
+/// An answer under way, the sandbox's own or a canned one.
+type Answering = Pin<Box<dyn Future<Output = Result<ServiceResponse, actix_web::Error>>>>;
+
 async fn serve(
     listener: TcpListener,
     state: web::Data<State>,
@@ -176,7 +180,11 @@ async fn serve(
             .app_data(state.clone())
             .wrap_fn(|request, service| {
                 let state = request.app_data::<web::Data<State>>().cloned();
-                let answer = service.call(request);
+                let canned = state.as_ref().and_then(|state| canned::canned(state, &request));
+                let answer: Answering = match canned {
+                    Some(canned) => Box::pin(std::future::ready(Ok(request.into_response(canned)))),
+                    None => Box::pin(service.call(request)),
+                };
                 async move {
                     let answer = answer.await?;
                     if let Some(state) = state {

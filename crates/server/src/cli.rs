@@ -121,6 +121,7 @@ pub struct Demo {
 
 /// Options of `sandbox`.
 #[derive(Args, Debug)]
+#[command(after_long_help = failure_modes())]
 pub struct Sandbox {
     /// Failure modes as JSON, for example {"registration_refusal": {"status": 403, "error": "access_denied"}};
     /// a line on standard input changes them; the sandbox stops at the end of standard input
@@ -240,6 +241,12 @@ fn parse_role(text: &str) -> Result<Role, String> {
     Role::parse(text).ok_or_else(|| "the roles are admin, manager, viewer and gateway".to_owned())
 }
 
+/// Every failure mode of the sandbox with its default.
+fn failure_modes() -> String {
+    let defaults = serde_json::to_string_pretty(&registry_sandbox::Quirks::default()).unwrap_or_default();
+    format!("Failure modes and their defaults (docs/sandbox.md says what each one does):\n{defaults}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +255,13 @@ mod tests {
     #[test]
     fn the_command_line_passes_the_checks_of_clap() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_of_the_sandbox_lists_failure_modes() {
+        let mut command = Cli::command();
+        let help = command.find_subcommand_mut("sandbox").unwrap().render_long_help().to_string();
+        assert!(help.contains("\"challenge_on_get\": false"), "{help}");
     }
 
     #[test]

@@ -47,14 +47,7 @@ fn usable() -> Vec<Case> {
         case("brotli answer", |u| u.route(REGISTER, |request, u| Some(u.register(request).brotli())))
             .sees(|seen| seen.registered().or_else(|_| seen.nothing_forgotten())),
         case("labelled as text", |u| {
-            u.route(REGISTER, |request, u| {
-                let mut body = Vec::new();
-                u.register(request).map_body(|bytes| {
-                    body = bytes.to_vec();
-                    Vec::new()
-                });
-                Some(Answer::new(201, "text/plain", body))
-            });
+            u.route(REGISTER, |request, u| Some(u.register(request).labelled("text/plain")));
         })
         .registers(),
         case("all members demanded", |u| {

@@ -14,7 +14,7 @@ cases! {
 fn useless() -> Vec<(&'static str, Answer)> {
     let mut all: Vec<(&'static str, Answer)> = vec![
         ("page with 200", Answer::page(200, "App")),
-        ("page labelled as JSON", Answer::page(200, "App").header("content-type", "application/json")),
+        ("page labelled as JSON", Answer::page(200, "App").labelled("application/json")),
         ("error with 200", Answer::json(200, &json!({ "statusCode": 404, "message": "Cannot GET" }))),
         ("OAuth error with 200", Answer::json(200, &json!({ "error": "not_found" }))),
         ("empty object", Answer::json(200, &json!({}))),

@@ -286,7 +286,6 @@ fn legacy() -> Vec<Case> {
         ("error with 200", Answer::json(200, &json!({ "statusCode": 404, "message": "Cannot GET" }))),
         ("empty object", Answer::json(200, &json!({}))),
         ("page with 200", Answer::page(200, "App")),
-        ("500", Answer::text(500, "")),
     ] {
         all.push(
             case(format!("legacy server, protected resource {name}"), move |u| {
@@ -300,6 +299,17 @@ fn legacy() -> Vec<Case> {
             .registers(),
         );
     }
+    all.push(
+        case("legacy server, protected resource 500", |u| {
+            no_resource(u);
+            u.fixed(PRM_MCP, Answer::text(500, ""));
+            u.fixed(PRM, Answer::text(500, ""));
+        })
+        .entered(legacy)
+        .sees(|seen| seen.registered().or_else(|_| seen.stopped(&["upstream_unavailable"], &["500"])))
+        .then(|u, _| by_hand(u))
+        .registers(),
+    );
     all.push(
         case("nothing is published at all", |u| {
             no_resource(u);

@@ -88,10 +88,17 @@ impl Field {
             saved: Value::Null,
             upstream,
         };
+        let configuration = (case.configuration)(&seen.upstream.script(), &seen);
+        self.save(slug, case, configuration, &mut seen).await;
+        seen
+    }
+
+    /// Creates integration and server; a refusal is seen in `saved`.
+    async fn save(&self, slug: &str, case: &Case, configuration: Value, seen: &mut Seen) {
         let body = json!({
             "name": case.name, "slug": slug, "auth_type": case.auth_type, "transport": case.transport,
             "url": case.url.map_or_else(|| format!("{}{}", seen.upstream.mcp_url(), case.suffix), str::to_owned),
-            "configurations": (case.configuration)(&seen.upstream.script(), &seen),
+            "configurations": configuration,
         });
         let reply = self.admin.post("/v1/mcp-integrations", &body).await;
         seen.saved = reply.json();
@@ -101,7 +108,6 @@ impl Field {
             let made = self.admin.post("/v1/mcp-servers", &body).await.expect(200).json();
             seen.registration = json!({ "id": made["registration"]["id"] });
         }
-        seen
     }
 
     /// Reads again what can be seen.
@@ -113,6 +119,23 @@ impl Field {
         let orphans = self.admin.get("/v1/orphans?page_size=500").await.expect(200).json();
         let mine = |one: &&Value| one["registration_id"] == id;
         seen.orphans = orphans["data"].as_array().unwrap().iter().filter(mine).cloned().collect();
+    }
+
+    /// The second step of a case: its integration is saved with another configuration, or created if it was refused.
+    pub(super) async fn then(
+        &self,
+        slug: &str,
+        case: &Case,
+        configuration: &Value,
+        seen: &mut Seen,
+    ) -> Result<(), String> {
+        if seen.registration.is_null() {
+            self.save(slug, case, configuration.clone(), seen).await;
+            return check(!seen.registration.is_null(), || {
+                format!("{configuration} is not saved: {}", seen.saved)
+            });
+        }
+        self.configure(slug, configuration, seen).await
     }
 
     /// Saves another configuration of a case's integration.
@@ -168,7 +191,7 @@ pub(super) async fn run(engine: Engine, cases: Vec<Case>) {
     for (case, (slug, seen)) in cases.iter().zip(&mut all) {
         let Some((configuration, judges)) = &case.then else { continue };
         let configuration = configuration(&seen.upstream.script(), seen);
-        match field.configure(slug, &configuration, seen).await {
+        match field.then(slug, case, &configuration, seen).await {
             Ok(()) => second.push((case, judges, slug, seen)),
             Err(wrong) => {
                 judge(case, " (then)", &[Box::new(move |_: &Seen| Err(wrong.clone())) as Judge], seen)

@@ -137,6 +137,49 @@ fn real_servers_page_lists_every_known_server() {
     check("real-servers.md", &made);
 }
 
+/// The switches as they are documented at the fields of `Quirks`: name and text.
+fn switches() -> Vec<(String, String)> {
+    let source = include_str!("../../../crates/sandbox/src/quirks.rs");
+    let fields = source.split_once("pub struct Quirks {").unwrap().1.split_once("\n}").unwrap().0;
+    let (mut found, mut text) = (Vec::new(), String::new());
+    for line in fields.lines().map(str::trim) {
+        if let Some(more) = line.strip_prefix("///") {
+            text.push_str(more);
+        } else if let Some((name, _)) = line.strip_prefix("pub ").and_then(|line| line.split_once(':')) {
+            found.push((name.to_owned(), std::mem::take(&mut text).trim().to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn sandbox_page_lists_every_switch() {
+    let defaults = serde_json::to_value(registry_sandbox::Quirks::default()).unwrap();
+    let defaults = defaults.as_object().unwrap();
+    let switches = switches();
+    assert_eq!(switches.len(), defaults.len(), "every field of `Quirks` is a line `pub name: Type`");
+    let mut made = String::from("| switch | default | what it does |\n|---|---|---|\n");
+    for (name, text) in switches {
+        let _ = writeln!(made, "| `{name}` | `{}` | {} |", defaults[&name], text.replace('|', "\\|"));
+    }
+    check("sandbox.md", &made);
+}
+
+/// Every example of the page is a set of switches.
+#[test]
+fn sandbox_page_has_valid_examples() {
+    let page = include_str!("../../../docs/sandbox.md");
+    let examples = page.split('`').filter(|part| part.starts_with('{')).collect::<Vec<_>>();
+    assert!(examples.len() >= 15, "{examples:?}");
+    for example in examples {
+        // The defaults of the table are values, not sets of switches.
+        if example != "{}" {
+            serde_json::from_str::<registry_sandbox::Quirks>(example)
+                .unwrap_or_else(|error| panic!("{example}: {error}"));
+        }
+    }
+}
+
 /// The sources that make reasons, without their tests.
 fn sources() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

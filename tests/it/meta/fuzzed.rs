@@ -20,5 +20,5 @@ fn fuzzer_findings_stay_fixed() {
             }
         }
     }
-    assert!(replayed >= 25, "{replayed}");
+    assert!(replayed >= 130, "{replayed}");
 }

@@ -30,6 +30,7 @@ fn invalid_redirect<T>(description: &str) -> Result<T, Refused> {
 
 /// The metadata to register: what was asked for, where it can be had, with defaults for the rest.
 pub(super) fn judge(asked: &Map<String, Value>, quirks: &Quirks) -> Result<Map<String, Value>, Refused> {
+    check_strictly(asked, quirks)?;
     let mut registered = Map::new();
     for (name, value) in asked {
         // Language variants are known by the member they vary (RFC 7591 §2.2).
@@ -63,6 +64,23 @@ pub(super) fn judge(asked: &Map<String, Value>, quirks: &Quirks) -> Result<Map<S
         registered.insert(name.clone(), value.clone());
     }
     Ok(registered)
+}
+
+/// What strict schemas and alphabets refuse.
+fn check_strictly(asked: &Map<String, Value>, quirks: &Quirks) -> Result<(), Refused> {
+    if let Some(known) = &quirks.strict_members {
+        let odd: Vec<String> =
+            asked.keys().filter(|name| !known.contains(name)).map(|name| format!("'{name}'")).collect();
+        if !odd.is_empty() {
+            return invalid(&format!("Unrecognized key(s) in object: {}", odd.join(", ")));
+        }
+    }
+    let name = asked.get("client_name").and_then(Value::as_str).unwrap_or_default();
+    if quirks.plain_client_name && !name.chars().all(|one| one.is_ascii_alphanumeric() || " -".contains(one))
+    {
+        return invalid("client_name may only contain alphanumeric characters, hyphens, and spaces");
+    }
+    Ok(())
 }
 
 fn check_type(name: &str, base: &str, value: &Value) -> Result<(), Refused> {

@@ -61,6 +61,9 @@ pub(super) fn manage(state: &State, request: &HttpRequest, client_id: &str, body
     if take(&mut book.quirks.lost_management_answers) {
         return answer::lost();
     }
+    if *request.method() == Method::PUT && book.quirks.empty_update_answer {
+        return answer::json_text(StatusCode::OK, String::new());
+    }
     let mut answer = information(state, &client, &book.quirks);
     answer.retain(|name, _| !book.quirks.omit_management_members.contains(name));
     answer::json(StatusCode::OK, &Value::Object(answer))

@@ -1,6 +1,7 @@
 //! The authorization server's metadata (RFC 8414 §2), at the addresses the quirks choose.
 
 use crate::answer;
+use crate::canned::with_members;
 use crate::quirks::{MetadataForm, Quirks, take};
 use crate::state::State;
 use actix_web::http::header::RETRY_AFTER;
@@ -70,5 +71,6 @@ fn body(state: &State, quirks: &Quirks) -> Value {
     if quirks.cimd_supported {
         body["client_id_metadata_document_supported"] = json!(true);
     }
+    with_members(&mut body, &quirks.metadata_members);
     body
 }

@@ -3,6 +3,7 @@
 use super::client_metadata;
 use super::metadata::busy;
 use crate::answer::{self, Refused};
+use crate::canned::with_members;
 use crate::mcp_server::bearer;
 use crate::quirks::{Quirks, take};
 use crate::state::{Book, RegisteredClient, RegisteredRequest, State, now, now_seconds, random};
@@ -146,7 +147,8 @@ pub(super) fn information(state: &State, client: &RegisteredClient, quirks: &Qui
     body.insert("client_id_issued_at".to_owned(), json!(client.issued_at.timestamp()));
     if let Some(secret) = &client.secret {
         body.insert("client_secret".to_owned(), json!(secret));
-        body.insert("client_secret_expires_at".to_owned(), json!(client.secret_expires_at));
+        let expiry = quirks.secret_expiry_form.value(client.secret_expires_at);
+        body.extend(expiry.map(|expiry| ("client_secret_expires_at".to_owned(), expiry)));
     }
     body.extend(client.metadata.clone());
     if quirks.echo_empties {
@@ -181,5 +183,7 @@ fn registered(state: &State, book: &Book, client: &RegisteredClient) -> HttpResp
     if quirks.padding_bytes > 0 {
         body.insert("padding".to_owned(), json!("x".repeat(quirks.padding_bytes)));
     }
-    answer::json(status, &Value::Object(body))
+    let mut body = Value::Object(body);
+    with_members(&mut body, &quirks.answer_members);
+    answer::json_text(status, quirks.answer_wrapping.body(&body))
 }

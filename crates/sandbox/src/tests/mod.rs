@@ -1,6 +1,7 @@
 //! A browser, a gateway and an authorization flow in miniature, over loopback.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod field;
 mod flow;
 mod management;
 mod pages;

@@ -47,7 +47,7 @@ pub(super) fn later() -> Vec<Row> {
     vec![
         Row::new("management_answer_lost", manageable(), &["again"], Action::Waits(managed_again))
             .after(Event::Saves(|u| managed(u, &Answer::raw(b"")), renamed)),
-        Row::new("client_id_changed", manageable(), &["owner"], Action::OwnerMends(managed_again)).after(
+        Row::new("client_id_changed", manageable(), &["owner", "Approve"], Action::Approve).after(
             Event::Saves(|u| managed(u, &Answer::json(200, &json!({ "client_id": "somebody-else" }))), renamed),
         ),
         Row::new("metadata_changed", asked(), &["Approve"], Action::Approve).after(Event::Saves(
@@ -128,16 +128,6 @@ pub(super) fn documents() -> Vec<Row> {
             "cimd_auth_method",
             cimd(reads, || json!({ "token_endpoint_auth_method": "client_secret_post" })),
             &["method"],
-            another_method(),
-        ),
-        Row::new(
-            "cimd_document_too_large",
-            cimd(reads, || {
-                let names =
-                    (0..60).map(|number| (format!("client_name#x-{number:02}"), json!("n".repeat(200))));
-                Value::Object(names.collect())
-            }),
-            &["horte"],
             another_method(),
         ),
     ]

@@ -23,6 +23,18 @@ const WITHOUT_A_CASE: &[(&str, &str)] = &[
         "cimd_not_available",
         "the operator's `cimd.public_url`; another method is tried in `document_reasons_follow_their_advice`",
     ),
+    (
+        "token_not_sendable",
+        "saving refuses such a token; the operator's secret store can hold one: outbound's tests",
+    ),
+    (
+        "cimd_document_too_large",
+        "saving refuses such metadata, and an organisation that grows later is told the same: core",
+    ),
+    (
+        "redirect_not_allowed",
+        "of a document: it is passed over, and the next address asked: field::candidates",
+    ),
     ("waiting_turn", "nothing is to be done: worker::isolation"),
     ("management_token_refused", "nothing is to be done: worker::recovery"),
     ("management_not_allowed", "nothing is to be done: worker::life"),
@@ -118,6 +130,9 @@ impl Field {
             }
             Event::Reregisters(change) => {
                 seen.upstream.change(change);
+                // What was discovered is believed for an hour.
+                self.settle().await;
+                self.t.inner.clock.advance(chrono::Duration::hours(2));
                 self.admin.post(&format!("/v1/registrations/{id}/re-register"), &json!({})).await;
             }
             Event::Reported(change) => {

@@ -36,13 +36,13 @@ fn named_endpoint(text: &str) -> String {
     text.split('`').find(ends).expect("the text names the endpoint").to_owned()
 }
 
-/// The first URL in the text that is not `but`.
+/// The first URL in the text that is neither `but` nor the address of a document.
 fn other_url(text: &str, but: &str) -> String {
     let words = text.split(|one: char| one.is_whitespace() || "()`\"<>,;|".contains(one));
     let url = |word: &str| word.trim_end_matches('.').to_owned();
     words
         .map(url)
-        .find(|word| word.starts_with("http") && word != but)
+        .find(|word| word.starts_with("http") && word != but && !word.contains("/.well-known/"))
         .unwrap_or_else(|| panic!("no other URL in {text}"))
 }
 
@@ -82,7 +82,7 @@ fn waiting() -> Vec<Row> {
         Row::new(
             "connection_failed",
             case("mistyped port", |_| {}).at("http://127.0.0.1:9/mcp"),
-            &["127.0.0.1:9"],
+            &["127.0.0.1"],
             Action::Url(|u, _| u.url("/mcp")),
         ),
         Row::new("answer_lost", registering(Answer::raw(b"")), &["Retry"], Action::OwnerMends(mended)),
@@ -110,7 +110,7 @@ fn unreadable() -> Vec<Row> {
         Row::new(
             "answer_too_large",
             registering(Answer::new(201, "application/json", " ".repeat(200 << 10))),
-            &["owner"],
+            &["owner", "Retry"],
             Action::OwnerMends(mended),
         ),
         Row::new(
@@ -120,14 +120,40 @@ fn unreadable() -> Vec<Row> {
             Action::OwnerMends(mended),
         ),
         Row::new(
-            "redirect_not_allowed",
-            case("metadata at another scheme", |u| {
+            "registration_redirected",
+            case("redirect of the registration", |u| {
+                u.fixed(REGISTER, Answer::text(301, "").header("location", "/register/"));
+                u.route("POST /register/", |request, u| Some(u.register(request)));
+            }),
+            &["/register/", "`registration_endpoint`"],
+            Action::Enter(|u, text| {
+                assert!(text.contains("/register/"), "{text}");
+                json!({ "oauth_client_metadata": { "registration_endpoint": u.url("/register/") } })
+            }),
+        ),
+        Row::new(
+            "encoding_not_understood",
+            case("unknown encoding", |u| {
                 for route in [ASM, OIDC] {
-                    u.fixed(route, Answer::text(302, "").header("location", "ftp://elsewhere.example/x"));
+                    u.fixed(route, Answer::json(200, &json!({})).header("content-encoding", "zstd"));
                 }
             }),
-            &["ftp://elsewhere.example/x"],
+            &["zstd", "`issuer`"],
             Action::Enter(|u, _| by_hand(u)),
+        ),
+        Row::new(
+            "answer_contradictory",
+            case("client and error", |u| drop(u.answer.insert("error".to_owned(), json!("invalid_request")))),
+            &["owner", "Retry"],
+            Action::OwnerMends(mended),
+        ),
+        Row::new(
+            "auth_method_not_usable",
+            case("keys needed", |u| {
+                u.answer.insert("token_endpoint_auth_method".to_owned(), json!("private_key_jwt"));
+            }),
+            &["private_key_jwt", "Retry"],
+            Action::OwnerMends(mended),
         ),
         Row::new(
             "client_id_missing",
@@ -257,13 +283,6 @@ fn refused() -> Vec<Row> {
             Action::Enter(|_, _| json!({ "registration": { "initial_access_token": "iat-1" } })),
         ),
         Row::new(
-            "token_not_sendable",
-            case("token with an odd character", |_| {})
-                .entered(|_| json!({ "registration": { "initial_access_token": "to\u{f6}ken\u{1}" } })),
-            &["again"],
-            Action::Enter(|_, _| json!({ "registration": { "initial_access_token": "token" } })),
-        ),
-        Row::new(
             "invalid_redirect_uri",
             refusal("invalid_redirect_uri", "host not on our list"),
             &["callback"],
@@ -300,18 +319,14 @@ fn refused() -> Vec<Row> {
         ),
         Row::new(
             "auth_method_not_supported",
-            case("secret only", |u| {
-                let only = json!(["client_secret_post"]);
-                u.metadata.insert("token_endpoint_auth_methods_supported".to_owned(), only);
-            })
-            .entered(|_| json!({ "oauth_client_metadata": { "token_endpoint_auth_method": "none" } })),
-            &["client_secret_post"],
-            Action::Enter(|_, text| {
-                let offered = text.split(|one: char| !one.is_ascii_alphanumeric() && one != '_');
-                let method =
-                    offered.into_iter().find(|word| word.starts_with("client_secret")).expect("a method");
-                json!({ "oauth_client_metadata": { "token_endpoint_auth_method": method } })
+            case("keys listed, none accepted", |u| {
+                let keys = json!(["private_key_jwt"]);
+                u.metadata.insert("token_endpoint_auth_methods_supported".to_owned(), keys);
             }),
+            &["`token_endpoint_auth_methods_supported`", "`none`"],
+            Action::Enter(
+                |_, _| json!({ "oauth_client_metadata": { "token_endpoint_auth_methods_supported": ["none"] } }),
+            ),
         ),
     ]
 }
