@@ -17,6 +17,7 @@
 //! * [`finding`], [`locate`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: small shared types.
 
 pub mod backoff;
+mod character;
 pub mod clock;
 mod echo;
 pub mod egress;

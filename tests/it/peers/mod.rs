@@ -6,6 +6,7 @@ mod glewlwyd;
 mod life;
 mod oidc_provider;
 mod registering;
+mod sdk_parsers;
 mod without_management;
 
 use life::{Circumstances, Life};

@@ -24,9 +24,9 @@ pub use fields::{
 pub use layers::{
     AuthorizationServerOverride, Branding, Credentials, EffectiveMetadata, Ignored, Layer, Level, Method,
     NameCharacters, Origin, Overridden, PLACEHOLDERS, RegistrationPolicy, ReplacePolicy, Resolution,
-    ResolveContext, ScopePolicy, resolve,
+    ResolveContext, ScopePolicy, fit_grants, resolve,
 };
-pub use rules::{CODES, Code, FILL_INS, FillIn, contains_fill_in, json_schema};
+pub use rules::{CODES, Code, FILL_INS, FillIn, contains_fill_in, json_schema, pasted_address};
 pub use text::{
     AdvancedConfiguration, KnownSecrets, NewSecret, SecretPlace, Verified, formatted, map_markers,
     read_members, remove_member, rename_member, secret_places, set_member, unwrap_member, verify,

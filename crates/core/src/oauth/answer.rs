@@ -109,6 +109,8 @@ pub(super) fn issue(
     answer.shift_remove("client_id_issued_at");
     let method = auth_method(&answer, request, secret.is_some(), &mut warnings)?;
     warn_of_differences(&answer, request, &mut warnings);
+    // The answer is kept as it is; gateways get what has the right type.
+    warnings.extend(super::shown_members::shown_members(&mut answer.clone()));
     let unused_token = token.clone();
     let (uri, token) = management(stated_uri, token, endpoint, &mut warnings);
     let mut issued = Issued {

@@ -17,6 +17,7 @@ mod refusal_words;
 mod request;
 mod retry;
 mod sanitize;
+mod shown_members;
 mod verbatim;
 
 pub use crate::origin::is_same_origin;
@@ -38,6 +39,7 @@ pub use published::{ResourceVerdict, ServerVerdict, judge_resource, judge_server
 pub use request::{Adjustment, Negotiated, Prepared, RequestPolicy, build_request, negotiate_auth_method};
 pub use retry::adjust_after_refusal;
 pub use sanitize::{is_plain, sanitize};
+pub use shown_members::shown_members;
 pub use verbatim::verbatim;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use registry_core::finding::Finding;
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use registry_core::metadata::{
     AdvancedConfiguration, CANONICAL_WRAPPER, Ignored, Layer, Level, Method, Origin, Resolution,
-    ResolveContext, parse_marker, resolve,
+    ResolveContext, fit_grants, parse_marker, resolve,
 };
 use registry_core::oauth::{client_id_document, document_url};
 use registry_core::registration::{AuthType, Desired, DesiredPresence};
@@ -66,6 +66,7 @@ impl ServerLayers {
             ],
             (&self.workspace.slug, &self.server.slug),
             self.integration.withholds_organisation_secrets(),
+            auth_type(&self.integration).ok(),
         )
     }
 }
@@ -197,14 +198,15 @@ impl Configurations<'_> {
 
     /// What these layers, low to high from the organisation's to the server's, give for `(workspace, server)`;
     /// `withheld`: secrets of the organisation's layer stay away, because others than those who may write it chose the
-    /// integration's address.
+    /// integration's address; `auth_type`: the integration's, where it is known.
     pub(crate) fn resolve(
         self,
         layers: [&AdvancedConfiguration; 4],
         names: (&str, &str),
         withheld: bool,
+        auth_type: Option<AuthType>,
     ) -> Resolution {
-        resolve_with(&self.registry.shared_settings(), layers, names, withheld)
+        resolve_with(&self.registry.shared_settings(), layers, names, withheld, auth_type)
     }
 
     /// What is wanted for one server, whose registration is `row`.
@@ -239,6 +241,7 @@ fn resolve_with(
     [organisation, integration, workspace, server]: [&AdvancedConfiguration; 4],
     names: (&str, &str),
     withheld: bool,
+    auth_type: Option<AuthType>,
 ) -> Resolution {
     let callbacks = shared.callbacks();
     let mut resolution = resolve(
@@ -251,6 +254,9 @@ fn resolve_with(
         ],
         &ResolveContext { workspace: names.0, server: names.1, callbacks: &callbacks },
     );
+    if let Some(auth_type) = auth_type.filter(|auth_type| auth_type.needs_client()) {
+        fit_grants(&mut resolution, auth_type == AuthType::OauthClientCredentials);
+    }
     if withheld {
         withhold_organisation_secrets(&mut resolution);
     }

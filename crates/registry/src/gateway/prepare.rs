@@ -9,7 +9,7 @@ use crate::storage::entity::{change, oauth_client, registration};
 use crate::{Error, Result};
 use registry_core::id::SealedId;
 use registry_core::metadata::EffectiveMetadata;
-use registry_core::oauth::{Discovery, sanitize};
+use registry_core::oauth::{Discovery, sanitize, shown_members};
 use registry_core::registration::{ClientStatus, State};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value, json};
@@ -174,6 +174,8 @@ impl Gateway<'_> {
         let response: Map<String, Value> =
             read_json(&client.response, "oauth_client", "response", client.id)?;
         let mut members = presentable(response);
+        // The warnings were recorded with the client; a client of an earlier release goes without them.
+        let _ = shown_members(&mut members);
         // Only the callbacks that were asked for, also of what an earlier release kept.
         if let Some(asked) = asked_callbacks(client)? {
             members.insert("redirect_uris".into(), asked);

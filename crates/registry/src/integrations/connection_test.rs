@@ -76,6 +76,7 @@ impl Integrations<'_> {
             [&organisation, &layer, &nothing, &nothing],
             crate::integrations::preflight::EXAMPLE_NAMES,
             model.withholds_organisation_secrets(),
+            model.auth_type().ok(),
         );
         let target = self.target(&read, &model, &resolution.effective).await?;
         read.commit().await?;

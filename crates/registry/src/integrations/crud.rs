@@ -23,7 +23,7 @@ use crate::{Actor, Error, LastTest, Result};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, WorkspaceId};
-use registry_core::metadata::{AdvancedConfiguration, CANONICAL_WRAPPER};
+use registry_core::metadata::{AdvancedConfiguration, CANONICAL_WRAPPER, pasted_address};
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, Transport};
@@ -166,7 +166,7 @@ impl Integrations<'_> {
                 });
             }
         };
-        self.validate_url(&new.url)?;
+        let url = self.valid_url(&new.url)?;
         let slug = self.free_slug(&write.txn, actor, new.slug.as_deref(), &name).await?;
         let id = self.registry.new_id();
         if let Some((draft, _)) = sealed {
@@ -190,7 +190,7 @@ impl Integrations<'_> {
             slug_key: slug.key(),
             name,
             description,
-            url: new.url,
+            url,
             auth_type: new.auth_type.as_str().to_owned(),
             transport: new.transport.as_str().to_owned(),
             global_access: false,
@@ -260,12 +260,14 @@ impl Integrations<'_> {
     }
 
     /// Validates an integration's address by its text.
-    pub(crate) fn validate_url(self, url: &str) -> Result<()> {
+    /// The address as it is stored: without what was pasted around it.
+    pub(crate) fn valid_url(self, url: &str) -> Result<String> {
+        let url = pasted_address(url);
         self.registry
             .settings()
             .egress
             .check_url(url)
-            .map(|_| ())
+            .map(|_| url.to_owned())
             .map_err(|problem| Error::invalid(Finding::error("/url", problem.code(), problem.to_string())))
     }
 

@@ -97,7 +97,7 @@ impl Preflights<'_> {
         actor.require(Permission::UpdateIntegrations)?;
         let mut model = integrations::find(self.registry.db(), actor, reference).await?;
         if let Some(url) = overrides.url {
-            self.registry.integrations().validate_url(&url)?;
+            let url = self.registry.integrations().valid_url(&url)?;
             model.address_by_admin =
                 may_use_organisation_secrets(actor) || url == model.url && model.address_by_admin;
             model.url = url;
@@ -123,7 +123,7 @@ impl Preflights<'_> {
     pub async fn run_new(self, actor: &Actor, new: NewIntegration) -> Result<Preflight> {
         actor.require(Permission::CreateIntegrations)?;
         let name = naming::name(&new.name, "/name")?;
-        self.registry.integrations().validate_url(&new.url)?;
+        let url = self.registry.integrations().valid_url(&new.url)?;
         let (layer, mut findings) = self.parse_overrides(new.configuration.as_deref(), None)?;
         let workspace = self.workspace_to_show(actor, new.workspace.as_ref(), None).await?;
         let server = match new.slug {
@@ -138,10 +138,10 @@ impl Preflights<'_> {
             [&organisation, &layer, &nothing, &nothing],
             (&names.0, &names.1),
             workspace.is_some() || !may_use_organisation_secrets(actor),
+            Some(new.auth_type),
         );
         findings.extend_below("/configurations", resolution.findings.clone());
-        let (url, transport, auth_type) = (new.url, new.transport, new.auth_type);
-        let server = None;
+        let (transport, auth_type, server) = (new.transport, new.auth_type, None);
         self.execute(actor, PreflightInput { names, server, url, transport, auth_type, resolution, findings })
             .await
     }
@@ -297,6 +297,7 @@ impl Preflights<'_> {
             [&organisation, &layer, &of_workspace, &AdvancedConfiguration::empty()],
             (&name, &model.slug),
             model.withholds_organisation_secrets(),
+            model.auth_type().ok(),
         );
         Ok(((name, model.slug.clone()), None, resolution))
     }

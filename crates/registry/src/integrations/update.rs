@@ -86,7 +86,7 @@ impl Integrations<'_> {
             transport.as_str().clone_into(&mut after.transport);
         }
         if let Some(url) = change.url {
-            self.validate_url(&url)?;
+            let url = self.valid_url(&url)?;
             // An address that is sent again by a user who may write the organisation's layer is trusted with its secrets.
             after.address_by_admin =
                 may_use_organisation_secrets(actor) || url == model.url && model.address_by_admin;

@@ -88,9 +88,11 @@ pub(crate) fn prepare(
     let mut findings = Findings::default();
     findings.extend_below(prefix, verified.findings.clone());
     let kept = verified.kept_secrets();
+    let repaired = verified.repaired_text();
     if let Some(stored) = stored {
-        for pointer in
-            kept.keys().filter(|pointer| url_changed || binding(stored, pointer) != binding(text, pointer))
+        for pointer in kept
+            .keys()
+            .filter(|pointer| url_changed || binding(stored, pointer) != binding(&repaired, pointer))
         {
             findings.push(Finding::error(
                 format!("{prefix}{pointer}"),

@@ -6,6 +6,7 @@
 mod check_result;
 mod defaults;
 mod effective;
+mod machine;
 mod omission;
 mod resolution;
 mod resolve;
@@ -15,5 +16,6 @@ pub use effective::{
     AuthorizationServerOverride, Credentials, EffectiveMetadata, Level, Method, NameCharacters,
     RegistrationPolicy, ReplacePolicy, ScopePolicy,
 };
+pub use machine::fit_grants;
 pub use resolution::{Ignored, Layer, Origin, Overridden, Resolution, ResolveContext};
 pub use resolve::resolve;

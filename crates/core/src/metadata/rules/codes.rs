@@ -82,6 +82,16 @@ pub static CODES: &[Code] = &[
         &[Error],
         "A string or the name of a member contains the character NUL (`\\u0000`), which cannot be stored. Remove it.",
     ),
+    code(
+        "trimmed",
+        &[Notice],
+        "A value was pasted with something that is certainly not meant: blanks or invisible characters at its ends, quotation marks or brackets around it, `Bearer` before a token, line breaks between scopes. It is stored without; check it.",
+    ),
+    code(
+        "pasted_value",
+        &[Warning, Error],
+        "A value looks as if it was pasted from elsewhere: commas between scopes, the address of a document or an endpoint as `issuer`, a comma at the end of a URL, a token of another scheme. The suggestion says what was probably meant.",
+    ),
     code("duplicate_value", &[Warning], "A value occurs twice in a list, or a scope twice in `scope`."),
     code(
         "invalid_value",
@@ -152,7 +162,7 @@ pub static CODES: &[Code] = &[
     code(
         "incomplete_override",
         &[Warning],
-        "An endpoint replaces discovery only together with the other endpoint and the issuer.",
+        "An endpoint replaces discovery only together with the other endpoint and the issuer. Without a grant that uses it, `authorization_endpoint` is not needed (RFC 8414 §2).",
     ),
     code(
         "misplaced_secret",
@@ -190,6 +200,11 @@ pub static CODES: &[Code] = &[
         "auth_method_needs_secret",
         &[Warning],
         "An auth method with a secret is set for a pre-registered client that has none.",
+    ),
+    code(
+        "grants_contradict_auth_type",
+        &[Warning],
+        "`grant_types` does not fit the integration's auth type: `oauth_client_credentials` needs `client_credentials`, signing in as a user needs `authorization_code`.",
     ),
     code(
         "method_needs_client",

@@ -133,8 +133,16 @@ fn check_override(object: &Map<String, Value>, pointer: &str, report: &mut Repor
     let Some(given) = NEEDED[1..].iter().find(|name| is_set(object, name)) else {
         return;
     };
-    let missing: Vec<String> =
-        NEEDED.iter().filter(|name| !is_set(object, name)).map(|name| format!("`{name}`")).collect();
+    let grants = object.get("grant_types").and_then(Value::as_array).filter(|grants| !grants.is_empty());
+    // No grant that an authorization endpoint is for.
+    let no_users = grants.is_some_and(|grants| {
+        grants.iter().all(|grant| grant.as_str().is_some_and(|grant| grant != "authorization_code"))
+    });
+    let missing: Vec<String> = NEEDED
+        .iter()
+        .filter(|name| !is_set(object, name) && !(no_users && **name == "authorization_endpoint"))
+        .map(|name| format!("`{name}`"))
+        .collect();
     if !missing.is_empty() {
         report.push(Finding::warning(
             pointer_push(pointer, given),

@@ -4,6 +4,7 @@ mod codes;
 pub(crate) mod cross;
 pub(crate) mod document;
 mod fill_in;
+pub(crate) mod pasted;
 pub(crate) mod report;
 mod schema;
 mod shape;
@@ -13,4 +14,5 @@ mod url_rules;
 
 pub use codes::{CODES, Code};
 pub use fill_in::{FILL_INS, FillIn, contains_fill_in};
+pub use pasted::pasted_address;
 pub use schema::json_schema;

@@ -1,6 +1,6 @@
 //! The JSON Schema of the Advanced Configuration, made from the table.
 //!
-//! It refuses nothing that [`crate::metadata::verify`] accepts, and says what a schema can say; the rest (secure endpoints,
+//! It refuses nothing that [`crate::metadata::verify`] accepts without repairing it, and says what a schema can say; the rest (secure endpoints,
 //! duplicates, markers, rules about several members) only `verify` knows. `doNotSuggest`, `deprecationMessage` and
 //! `markdownDescription` are understood by vscode-json-languageservice.
 

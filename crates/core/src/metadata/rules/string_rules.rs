@@ -3,6 +3,7 @@
 use super::document::{is_language_tag, variant};
 use super::report::{Report, echo, label};
 use super::url_rules::{check_endpoint, check_link, check_resource_uri};
+use crate::character::{character_name, plain_form};
 use crate::finding::Finding;
 use crate::metadata::fields::field::{Field, Rule, Section};
 use crate::metadata::fields::suggest::nearest;
@@ -33,8 +34,11 @@ pub(crate) fn check_string(field: &Field, text: &str, pointer: &str, report: &mu
         Rule::Text(max) => {
             let _ = check_text(text, max, pointer, report);
         }
-        Rule::Ascii(max) => check_ascii(text, max, pointer, report),
-        Rule::HeaderMap => check_ascii(text, MAX_HEADER_VALUE, pointer, report),
+        Rule::Ascii(max) => {
+            check_ascii(field, text, max, pointer, report);
+            check_token(field, text, pointer, report);
+        }
+        Rule::HeaderMap => check_ascii(field, text, MAX_HEADER_VALUE, pointer, report),
         Rule::ParameterMap => {
             let _ = check_text(text, MAX_HEADER_VALUE, pointer, report);
         }
@@ -108,25 +112,57 @@ fn check_text(text: &str, max: usize, pointer: &str, report: &mut Report) -> boo
     if !check_length(text, max, pointer, report) {
         return false;
     }
-    if text.chars().any(is_forbidden) {
+    if let Some(found) = text.chars().find(|character| is_forbidden(*character)) {
         report.push(Finding::error(
             pointer,
             "illegal_character",
-            format!("`{}` must not contain line breaks or other control characters.", label(pointer)),
+            format!(
+                "`{}` must not contain line breaks or other control characters; it contains {}.",
+                label(pointer),
+                character_name(found)
+            ),
         ));
         return false;
     }
     true
 }
 
-fn check_ascii(text: &str, max: usize, pointer: &str, report: &mut Report) {
-    if check_length(text, max, pointer, report) && !text.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
-        report.push(Finding::error(
-            pointer,
-            "illegal_character",
-            format!("`{}` must contain only printable ASCII characters.", label(pointer)),
-        ));
+fn check_ascii(field: &Field, text: &str, max: usize, pointer: &str, report: &mut Report) {
+    if !check_length(text, max, pointer, report) {
+        return;
     }
+    let Some(found) = text.chars().find(|character| !matches!(character, ' '..='~')) else { return };
+    let finding = Finding::error(
+        pointer,
+        "illegal_character",
+        format!(
+            "`{}` must contain only printable ASCII characters; it contains {}. It was probably changed by the program it was copied from.",
+            label(pointer),
+            // Of a secret only what shows nothing of it is named.
+            if field.secret && plain_form(found).is_none() && !found.is_control() {
+                "another one".to_owned()
+            } else {
+                character_name(found)
+            }
+        ),
+    );
+    report.push(match written_plainly(text).filter(|_| !field.secret) {
+        Some(plain) => finding.suggest(plain),
+        None => finding,
+    });
+}
+
+/// `text` with the characters of word processors replaced by those they stand for; `None`: others are in it too.
+pub(super) fn written_plainly(text: &str) -> Option<String> {
+    let plain: String = text
+        .chars()
+        .map(|character| match plain_form(character) {
+            Some(plain) if !matches!(character, ' ') => plain.to_owned(),
+            _ => character.to_string(),
+        })
+        .collect();
+    let plain = plain.trim();
+    (plain != text && plain.bytes().all(|byte| (0x20..=0x7e).contains(&byte))).then(|| plain.to_owned())
 }
 
 /// RFC 6749 §3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`, one space between two.
@@ -141,8 +177,8 @@ fn check_scope(text: &str, pointer: &str, report: &mut Report) {
             pointer,
             "invalid_scope",
             format!(
-                "`{member}` must not contain `{}`: scopes are printable ASCII without quotes and backslashes.",
-                bad.escape_debug()
+                "`{member}` must not contain {}: scopes are printable ASCII without quotes and backslashes.",
+                character_name(bad)
             ),
         ));
         return;
@@ -158,6 +194,17 @@ fn check_scope(text: &str, pointer: &str, report: &mut Report) {
             .suggest(scopes.join(" ")),
         );
         return;
+    }
+    if let Some(found) = text.chars().find(|c| matches!(c, ',' | ';')) {
+        let separated = text.replace([',', ';'], " ");
+        report.push(
+            Finding::warning(
+                pointer,
+                "pasted_value",
+                format!("`{member}` contains `{found}`, but scopes are separated by spaces (RFC 6749 §3.3). Write a space there, unless the character is part of a scope."),
+            )
+            .suggest(separated.split_whitespace().collect::<Vec<_>>().join(" ")),
+        );
     }
     let mut seen = std::collections::HashSet::new();
     let unique: Vec<&str> = scopes.iter().copied().filter(|scope| seen.insert(*scope)).collect();
@@ -206,6 +253,28 @@ fn is_absolute_uri(text: &str) -> bool {
             && !rest.is_empty()
             && rest.bytes().all(|byte| byte.is_ascii_graphic())
     })
+}
+
+/// The initial access token is sent as `Authorization: Bearer …` (RFC 7591 §3), so it has no blanks and no other scheme.
+fn check_token(field: &Field, text: &str, pointer: &str, report: &mut Report) {
+    if field.name != "initial_access_token" || !text.contains(' ') {
+        return;
+    }
+    let scheme = text.split(' ').next().unwrap_or_default();
+    let other = ["SSWS", "Basic", "Digest", "DPoP", "MAC", "ApiKey"]
+        .into_iter()
+        .find(|one| one.eq_ignore_ascii_case(scheme));
+    let message = match other {
+        Some(scheme) => format!(
+            "`{}` begins with the scheme `{scheme}`, but it is sent with the scheme `Bearer` (RFC 7591 §3). Enter a token that the authorization server accepts as a bearer token, without a scheme before it.",
+            label(pointer)
+        ),
+        None => format!(
+            "`{}` contains a blank, which no bearer token has (RFC 6750 §2.1). Copy it again.",
+            label(pointer)
+        ),
+    };
+    report.push(Finding::warning(pointer, "pasted_value", message));
 }
 
 /// The name of a member that may be left out of a registration request, or of a language variant of one.

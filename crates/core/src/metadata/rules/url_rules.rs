@@ -1,6 +1,8 @@
 //! Checks URLs by their text: pages and images for users, endpoints for machines.
 
 use super::report::{Report, label};
+use super::string_rules::written_plainly;
+use crate::character::{character_name, is_blank_or_invisible};
 use crate::finding::Finding;
 use url::{Host, Url};
 
@@ -56,6 +58,16 @@ pub(crate) fn check_endpoint(text: &str, is_issuer: bool, pointer: &str, report:
             format!("`{member}` must have no fragment. Leave out `#` and what follows."),
         ));
     }
+    if is_issuer && let Some((what, issuer)) = address_of_something_else(&url) {
+        report.push(
+            Finding::warning(
+                pointer,
+                "pasted_value",
+                format!("`{member}` is {what}, not an issuer identifier. The issuer is probably {issuer}; the document there says it as `issuer`."),
+            )
+            .suggest(issuer),
+        );
+    }
     if is_issuer && url.query().is_some() {
         report.push(Finding::error(
             pointer,
@@ -63,6 +75,25 @@ pub(crate) fn check_endpoint(text: &str, is_issuer: bool, pointer: &str, report:
             format!("`{member}` must have no query (RFC 8414 §2). Leave out `?` and what follows."),
         ));
     }
+}
+
+/// What an address entered as issuer is the address of, and the issuer that is probably meant.
+fn address_of_something_else(url: &Url) -> Option<(&'static str, String)> {
+    const ENDPOINTS: [&str; 5] = ["/authorize", "/token", "/register", "/introspect", "/revoke"];
+    let origin = url.origin().ascii_serialization();
+    let path = url.path();
+    if let Some((before, after)) = path.split_once("/.well-known/") {
+        // RFC 8414 §3.1 puts the path of the issuer behind the name, OpenID Connect Discovery §4 before it.
+        let behind = after.split_once('/').map(|(_, rest)| rest).filter(|rest| !rest.is_empty());
+        let issuer =
+            behind.map_or_else(|| format!("{origin}{before}"), |rest| format!("{origin}{before}/{rest}"));
+        return Some(("the address of a metadata document", issuer));
+    }
+    let trimmed = path.trim_end_matches('/').to_ascii_lowercase();
+    let end = ENDPOINTS.iter().find(|end| trimmed.ends_with(**end))?;
+    let before = &path[..trimmed.len() - end.len()];
+    let before = before.strip_suffix("/oauth2").or_else(|| before.strip_suffix("/oauth")).unwrap_or(before);
+    Some(("the address of an endpoint", format!("{origin}{before}")))
 }
 
 /// A resource identifier (RFC 8707 §2): an absolute URI of any scheme, without fragment. It is compared and sent, never
@@ -129,11 +160,15 @@ fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
         ));
         return None;
     }
-    if text.chars().any(|character| character.is_whitespace() || character.is_control() || character == '\\')
-    {
-        report.push(invalid(
-            "must not contain spaces, line breaks or backslashes. Percent-encode or remove them.",
+    let is_odd = |c: char| c.is_control() || c == '\\' || is_blank_or_invisible(c);
+    if let Some(found) = text.chars().find(|character| is_odd(*character)) {
+        let finding = invalid(&format!(
+            "must not contain spaces, line breaks, invisible characters or backslashes; it contains {}. Percent-encode or remove it.",
+            character_name(found)
         ));
+        let bare: String = text.chars().filter(|c| !is_odd(*c)).collect();
+        let is_sensible = found != '\\' && found != ' ' && Url::parse(&bare).is_ok_and(|url| url.has_host());
+        report.push(if is_sensible { finding.suggest(bare) } else { finding });
         return None;
     }
     let Some(scheme) = scheme(text) else {
@@ -171,9 +206,29 @@ fn parse(text: &str, pointer: &str, report: &mut Report) -> Option<Url> {
             return None;
         }
     };
-    if !text.is_ascii() {
-        report.push(invalid("must contain only ASCII characters (RFC 3986).").suggest(url.to_string()));
+    if let Some(found) = text.chars().find(|character| !character.is_ascii()) {
+        let meant = written_plainly(text).unwrap_or_else(|| url.to_string());
+        report.push(
+            invalid(&format!(
+                "must contain only ASCII characters (RFC 3986); it contains {}.",
+                character_name(found)
+            ))
+            .suggest(meant),
+        );
         return None;
+    }
+    if text.ends_with([',', ';']) {
+        report.push(
+            Finding::warning(
+                pointer,
+                "pasted_value",
+                format!(
+                    "`{member}` ends in `{}`, which was probably copied with it. Remove it.",
+                    &text[text.len() - 1..]
+                ),
+            )
+            .suggest(text.trim_end_matches([',', ';'])),
+        );
     }
     Some(url)
 }

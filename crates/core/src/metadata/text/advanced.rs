@@ -8,6 +8,7 @@ use crate::metadata::fields::field::{Section, Usage};
 use crate::metadata::fields::marker::{MARKER_PREFIX, marker, parse_marker};
 use crate::metadata::fields::table::find;
 use crate::metadata::rules::document::{check_document, variant};
+use crate::metadata::rules::pasted::{Repair, repair};
 use crate::metadata::rules::report::{Report, label};
 use crate::nul;
 use serde_json::{Map, Value};
@@ -22,8 +23,15 @@ const MAX_VALUES: usize = 10_000;
 
 /// Checks the text of an Advanced Configuration as a user wrote it: strict JSON (RFC 8259), one object, at most
 /// 256 KiB. An empty text sets nothing. `known` holds the markers that may occur in it.
+///
+/// Values that were certainly pasted with something that is not meant (blanks at the ends, quotation marks around) are
+/// repaired, with a notice each; [`Verified::sealed_text`] then holds the repaired ones.
 pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
-    let parsed = match parse::parse(text) {
+    let (text, has_mark) = match text.strip_prefix('\u{feff}') {
+        Some(rest) => (rest, true),
+        None => (text, false),
+    };
+    let mut parsed = match parse::parse(text) {
         Ok(parsed) => parsed,
         Err(finding) => {
             return Verified {
@@ -31,6 +39,7 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
                 text: String::new(),
                 new: Vec::new(),
                 ranges: Vec::new(),
+                repairs: Vec::new(),
                 kept: BTreeMap::new(),
             };
         }
@@ -38,6 +47,14 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
     let mut report = Report::default();
     let mut kept = BTreeMap::new();
     let mut typed = Vec::new();
+    let mut repairs = Vec::new();
+    if has_mark {
+        report.push(Finding::notice(
+            "",
+            "trimmed",
+            "The text begins with U+FEFF byte order mark. It was removed.",
+        ));
+    }
     let nul = nul::findings_in_object(text, &parsed.value);
     if count_values(&parsed.value) > MAX_VALUES {
         report.push(Finding::error(
@@ -52,6 +69,14 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
             report.push(finding);
         }
     } else if parsed.check_names(&mut report) {
+        repairs = repair(&mut parsed.value);
+        for Repair { pointer, what, .. } in &repairs {
+            report.push(Finding::notice(
+                pointer,
+                "trimmed",
+                format!("`{}` was entered {what}", label(pointer)),
+            ));
+        }
         check_document(&parsed.value, &mut report);
         let slots = slots(&parsed.value);
         check_stray_markers(&parsed.value, &slots, known, &mut report);
@@ -75,9 +100,19 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
     } else {
         typed.iter().map(|(_, pointer)| parsed.value_range(pointer)).collect()
     };
+    // A secret that was entered gets a marker, whatever its text was.
+    let mut rewritten: Vec<(Range<usize>, String)> = Vec::new();
+    if !findings.has_errors() {
+        repairs.retain(|repair| typed.iter().all(|(_, pointer)| *pointer != repair.pointer));
+        for Repair { pointer, value, .. } in repairs {
+            rewritten
+                .extend(parsed.value_range(&pointer).map(|range| (range, Value::from(value).to_string())));
+        }
+    }
     Verified {
         findings,
         text: text.to_owned(),
+        repairs: rewritten,
         new: typed.into_iter().map(|(secret, _)| secret).collect(),
         ranges: ranges.unwrap_or_default(),
         kept,
@@ -161,6 +196,7 @@ pub struct Verified {
     text: String,
     new: Vec<NewSecret>,
     ranges: Vec<Range<usize>>,
+    repairs: Vec<(Range<usize>, String)>,
     kept: BTreeMap<String, SealedId>,
 }
 
@@ -180,7 +216,12 @@ impl Verified {
         self.kept.clone()
     }
 
-    /// The text with every new secret replaced by its marker, every other byte unchanged; `ids` in the order of
+    /// The text with the repaired values, its secrets as they were sent. As it was sent, if there are errors.
+    pub fn repaired_text(&self) -> String {
+        parse::apply(&self.text, &self.repairs)
+    }
+
+    /// The text with every new secret replaced by its marker and every repaired value, every other byte unchanged; `ids` in the order of
     /// [`Verified::new_secrets`]. `None` if there are errors, or not as many ids as secrets.
     pub fn sealed_text(&self, ids: &[SealedId]) -> Option<String> {
         if self.has_errors() || ids.len() != self.new.len() || self.ranges.len() != self.new.len() {
@@ -202,6 +243,7 @@ impl Verified {
             .iter()
             .zip(strings)
             .map(|(range, string)| (range.clone(), format!("\"{string}\"")))
+            .chain(self.repairs.iter().cloned())
             .collect();
         parse::apply(&self.text, &edits)
     }

@@ -1,5 +1,6 @@
 //! Parses the text as strict JSON, with the position of each value.
 
+use crate::character::{character_name, plain_form};
 use crate::finding::{Finding, Findings, Path, Severity, more};
 use crate::metadata::rules::report::{Report, echo};
 use jsonc_parser::ast::{Object, Value as Node};
@@ -34,7 +35,7 @@ const STRICT: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-/// Reads `text`, or says why not: `too_large`, `invalid_json` or `not_an_object`.
+/// Reads `text` (without byte order mark), or says why not: `too_large`, `invalid_json` or `not_an_object`.
 pub(crate) fn parse(text: &str) -> Result<Parsed<'_>, Finding> {
     if text.len() > crate::metadata::fields::names::MAX_CONFIGURATION_BYTES {
         return Err(whole("too_large", "The Advanced Configuration may have at most 256 KiB."));
@@ -46,11 +47,8 @@ pub(crate) fn parse(text: &str) -> Result<Parsed<'_>, Finding> {
     let tree = match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
         Ok(parsed) => parsed.value,
         Err(error) => {
-            return Err(invalid_json(
-                &error.kind().to_string(),
-                error.line_display(),
-                error.column_display(),
-            ));
+            let why = error.kind().to_string();
+            return Err(invalid_json(text, &why, error.line_display(), error.column_display()));
         }
     };
     match (serde_json::from_str::<Value>(text), tree) {
@@ -65,7 +63,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed<'_>, Finding> {
             let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
             let bytes = error.column().saturating_sub(1).min(line.len());
             let column = line.char_indices().take_while(|(index, _)| *index < bytes).count() + 1;
-            Err(invalid_json(why, error.line(), column))
+            Err(invalid_json(text, why, error.line(), column))
         }
     }
 }
@@ -78,15 +76,59 @@ fn whole(code: &'static str, message: &'static str) -> Finding {
     finding
 }
 
-fn invalid_json(why: &str, line: usize, column: usize) -> Finding {
-    let mut finding = Finding::error(
-        "",
-        "invalid_json",
-        format!("This is not JSON: {} (line {line}, column {column}).", echo(why.trim_end_matches('.'))),
-    );
+/// What is wrong, and where. A character that came from a word processor or a web page is named instead: it is the cause.
+fn invalid_json(text: &str, why: &str, line: usize, column: usize) -> Finding {
+    let (message, line, column) = match foreign_character(text) {
+        Some((found, line, column)) => {
+            let repair = match plain_form(found) {
+                Some("") => "Remove it.".to_owned(),
+                Some(" ") => "Write a plain space.".to_owned(),
+                Some(plain) => format!("Write {plain}"),
+                None => "Write it inside a string, or remove it.".to_owned(),
+            };
+            let repair = if repair.ends_with('.') { repair } else { format!("{repair} there.") };
+            let name = character_name(found);
+            (
+                format!("This is not JSON: it contains {name} (line {line}, column {column}). {repair}"),
+                line,
+                column,
+            )
+        }
+        None => (
+            format!("This is not JSON: {} (line {line}, column {column}).", echo(why.trim_end_matches('.'))),
+            line,
+            column,
+        ),
+    };
+    let mut finding = Finding::error("", "invalid_json", message);
     finding.line = u32::try_from(line).ok();
     finding.column = u32::try_from(column).ok();
     finding
+}
+
+/// The first character outside of strings that JSON allows only inside, with line and column; else the first curly
+/// quotation mark inside of one, which may have been meant to end it.
+fn foreign_character(text: &str) -> Option<(char, usize, usize)> {
+    let (mut line, mut column) = (1, 0);
+    let (mut in_string, mut is_escaped) = (false, false);
+    let mut inside = None;
+    for character in text.chars() {
+        column += 1;
+        match character {
+            '\n' => {
+                (line, column) = (line + 1, 0);
+                // Strings end with their line at the latest: what follows is judged by itself.
+                in_string = false;
+            }
+            _ if is_escaped => is_escaped = false,
+            '\\' if in_string => is_escaped = true,
+            '"' => in_string = !in_string,
+            _ if !in_string && !character.is_ascii() => return Some((character, line, column)),
+            '\u{201c}'..='\u{201f}' if inside.is_none() => inside = Some((character, line, column)),
+            _ => {}
+        }
+    }
+    inside
 }
 
 impl Parsed<'_> {

@@ -16,7 +16,7 @@ use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{DraftId, WorkspaceId};
-use registry_core::metadata::{AdvancedConfiguration, Resolution, map_markers};
+use registry_core::metadata::{AdvancedConfiguration, Resolution, map_markers, pasted_address};
 use registry_core::permission::Permission;
 use registry_core::preflight::{Approach, Availability, Entered, Examination};
 use registry_core::registration::{AuthType, Transport};
@@ -59,16 +59,16 @@ impl Drafts<'_> {
     /// A name and a free slug for a server at `url`; `None` if that is no address.
     pub async fn propose_names(self, actor: &Actor, url: &str) -> Result<Option<(String, Slug)>> {
         actor.require(Permission::CreateIntegrations)?;
-        let Some(name) = naming::from_address(url) else { return Ok(None) };
+        let Some(name) = naming::from_address(pasted_address(url)) else { return Ok(None) };
         let slug = self.registry.integrations().free_slug(self.registry.db(), actor, None, &name).await?;
         Ok(Some((name, slug)))
     }
 
     /// Begins a draft.
-    pub async fn create(self, actor: &Actor, address: DraftAddress) -> Result<Draft> {
+    pub async fn create(self, actor: &Actor, mut address: DraftAddress) -> Result<Draft> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.registry.begin_write(actor).await?;
-        let (name, slug) = self.validate_address(&write.txn, actor, &address).await?;
+        let (name, slug) = self.validate_address(&write.txn, actor, &mut address).await?;
         let (kind, owner) = owner(actor);
         let own = actor.workspace().map(|own| own.0);
         let row = draft::Model {
@@ -103,11 +103,16 @@ impl Drafts<'_> {
 
     /// Changes the first step. Another address ends what was found at the old one, and the secrets that would be sent to
     /// it: a warning names each.
-    pub async fn set_address(self, actor: &Actor, id: DraftId, address: DraftAddress) -> Result<SavedDraft> {
+    pub async fn set_address(
+        self,
+        actor: &Actor,
+        id: DraftId,
+        mut address: DraftAddress,
+    ) -> Result<SavedDraft> {
         actor.require(Permission::CreateIntegrations)?;
         let mut write = self.registry.begin_write(actor).await?;
         let before = self.open(&write, actor, id).await?;
-        let (name, slug) = self.validate_address(&write.txn, actor, &address).await?;
+        let (name, slug) = self.validate_address(&write.txn, actor, &mut address).await?;
         let mut after = before.clone();
         after.name = name;
         after.slug = slug.to_string();
@@ -246,9 +251,9 @@ impl Drafts<'_> {
         self,
         db: &impl ConnectionTrait,
         actor: &Actor,
-        address: &DraftAddress,
+        address: &mut DraftAddress,
     ) -> Result<(String, Slug)> {
-        self.registry.integrations().validate_url(&address.url)?;
+        address.url = self.registry.integrations().valid_url(&address.url)?;
         let name = address.name.clone().filter(|name| !name.trim().is_empty());
         let name =
             naming::name(&name.or_else(|| naming::from_address(&address.url)).unwrap_or_default(), "/name")?;
@@ -280,6 +285,7 @@ impl Drafts<'_> {
             layers,
             (&names.0, &names.1),
             row.workspace_id.is_some() || !may_use_organisation_secrets(actor),
+            None,
         );
         Ok((names, resolution))
     }

@@ -169,8 +169,9 @@ impl Integrations<'_> {
             Ok(description) => item.description = description,
             Err(error) => add(findings_of(error)),
         }
-        if let Err(error) = self.validate_url(&item.url) {
-            add(findings_of(error));
+        match self.valid_url(&item.url) {
+            Ok(url) => item.url = url,
+            Err(error) => add(findings_of(error)),
         }
         let slug = match item.slug.as_deref().map(slugs::given_slug).transpose() {
             Ok(slug) => slug,
