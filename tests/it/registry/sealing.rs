@@ -276,7 +276,7 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
         ] {
             refused("a layer", wrong.configurations().set(&admin, &subject, Some(text()), None, None)).await;
         }
-        refused("a draft", wrong.drafts().set_configuration(&admin, draft.id, Some(&text()))).await;
+        refused("a draft", Box::pin(wrong.drafts().set_configuration(&admin, draft.id, Some(&text())))).await;
         let client = registry::ClientCredentials {
             client_id: "abc".into(),
             client_secret: Some(Secret::new("lost")),

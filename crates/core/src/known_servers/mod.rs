@@ -13,6 +13,7 @@ mod products;
 mod products_by_hand;
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 pub use place::Place;
@@ -119,10 +120,11 @@ pub fn recognise_found(
     discovery: Option<&Discovery>,
     trace: &[Exchange],
 ) -> Option<&'static KnownServer> {
-    let found = discovery.into_iter().flat_map(|found| [&found.issuer, &found.authorization_server_listed]);
+    let mut found =
+        discovery.into_iter().flat_map(|found| [&found.issuer, &found.authorization_server_listed]);
     let asked = trace.iter().filter(|one| one.step == "authorization_server").map(|one| issuer_of(&one.url));
     recognise(mcp_url, None)
-        .or_else(|| found.filter_map(|issuer| recognise(mcp_url, Some(issuer))).next())
+        .or_else(|| found.find_map(|issuer| recognise(mcp_url, Some(issuer))))
         .or_else(|| asked.flatten().find_map(|issuer| recognise(mcp_url, Some(&issuer))))
 }
 

@@ -32,8 +32,8 @@ struct Page {
 
 /// The known server of an MCP address, or of the authorization servers of its registrations.
 pub(super) fn known_server(url: &str, registrations: &[Registration]) -> Option<&'static KnownServer> {
-    let issuers = registrations.iter().flat_map(|one| [&one.issuer, &one.discovered_issuer]).flatten();
-    recognise(url, None).or_else(|| issuers.filter_map(|issuer| recognise(url, Some(issuer))).next())
+    let mut issuers = registrations.iter().flat_map(|one| [&one.issuer, &one.discovered_issuer]).flatten();
+    recognise(url, None).or_else(|| issuers.find_map(|issuer| recognise(url, Some(issuer))))
 }
 
 /// The box about the known server, with the stored configuration that its button adds to.

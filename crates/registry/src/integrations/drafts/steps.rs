@@ -169,11 +169,7 @@ impl Drafts<'_> {
         let mut write = self.registry.begin_write(actor).await?;
         let before = self.open(&write, actor, id).await?;
         let mut after = before.clone();
-        let is_oauth = approach(&before)?.is_none_or(|chosen| chosen.auth_type() == AuthType::OauthAuto);
-        // A text that decides how clients are obtained is a choice too, the latest one.
-        if let Some(named) = text.and_then(Approach::named_by).filter(|_| is_oauth) {
-            after.approach = Some(named.as_str().to_owned());
-        }
+        adopt_approach(&mut after, text)?;
         advance_to(&mut after, DraftStep::Workspaces);
         let findings = set_text(&mut write, &mut after, text).await?;
         self.save_step(write, actor, &before, after, findings).await
@@ -294,6 +290,16 @@ impl Drafts<'_> {
     pub(super) fn layer(row: &draft::Model) -> Result<AdvancedConfiguration> {
         parse_layer(row.configuration.as_deref(), "draft", row.id)
     }
+}
+
+/// A text that decides how clients are obtained is a choice of an approach too, the latest one. It does not turn headers
+/// or no authentication into OAuth.
+fn adopt_approach(row: &mut draft::Model, text: Option<&str>) -> Result<()> {
+    let is_oauth = approach(row)?.is_none_or(|chosen| chosen.auth_type() == AuthType::OauthAuto);
+    if let Some(named) = text.and_then(Approach::named_by).filter(|_| is_oauth) {
+        row.approach = Some(named.as_str().to_owned());
+    }
+    Ok(())
 }
 
 async fn set_text(write: &mut Write<'_>, row: &mut draft::Model, text: Option<&str>) -> Result<Findings> {
