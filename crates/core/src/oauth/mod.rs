@@ -13,7 +13,7 @@ mod json;
 mod management;
 mod management_address;
 mod published;
-mod refusal_words;
+mod refusal_members;
 mod request;
 mod retry;
 mod sanitize;

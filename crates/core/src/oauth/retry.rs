@@ -3,7 +3,7 @@
 
 use super::discovery::Discovery;
 use super::failure::{Failure, FailureClass};
-use super::refusal_words::RefusalWords;
+use super::refusal_members::RefusalMembers;
 use super::request::{AUTH_METHOD, Adjustment, Prepared, RequestPolicy, SECRET_METHODS, text};
 use crate::plain_name::plain_name;
 use serde_json::{Map, Value, json};
@@ -38,7 +38,7 @@ pub fn adjust_after_refusal(
     if !refusal || failure.error.is_none() && failure.error_description.is_none() {
         return None;
     }
-    let words = RefusalWords::of(failure);
+    let words = RefusalMembers::of(failure);
     let open = |member: &str| {
         request.contains_key(member)
             && !policy.is_admins(member)
@@ -71,7 +71,7 @@ struct Change {
 fn change(
     member: &str,
     request: &Map<String, Value>,
-    words: &RefusalWords,
+    words: &RefusalMembers,
     unknown: bool,
     discovery: &Discovery,
 ) -> Option<Change> {
@@ -123,7 +123,7 @@ fn change(
 /// opposite of what was tried, even where the metadata do not list it.
 fn other_method(
     request: &Map<String, Value>,
-    words: &RefusalWords,
+    words: &RefusalMembers,
     discovery: &Discovery,
 ) -> Option<&'static str> {
     let tried = text(request, AUTH_METHOD).unwrap_or("none");

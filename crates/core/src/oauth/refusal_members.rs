@@ -46,7 +46,7 @@ const NEGATIONS: [&str; 8] = ["not", "cannot", "never", "no", "isn", "aren", "t"
 const RECEIVED: [&str; 5] = ["got", "received", "found", "but", "provided"];
 
 /// The words of a refusal, taken apart.
-pub(super) struct RefusalWords {
+pub(super) struct RefusalMembers {
     text: String,
     words: Vec<Word>,
 }
@@ -59,7 +59,7 @@ struct Word {
     offered: bool,
 }
 
-impl RefusalWords {
+impl RefusalMembers {
     pub(super) fn of(failure: &Failure) -> Self {
         // `insufficient_scope` is about the token of the request (RFC 6750 §3.1), not about the member.
         let error =
