@@ -9,9 +9,9 @@ use registry_core::metadata::{
     resolve, verify,
 };
 use registry_core::oauth::{
-    AuthorizationServerMetadata, Issued, ManagedClient, ProtectedResource, authorization_server_urls,
-    endpoint_is_sane, is_plain, is_same_origin, issuer_matches, parse_challenges, protected_resource_urls,
-    read_answer, read_object, resource_matches, retry_after_seconds, scopes_named,
+    Asked, AuthorizationServerMetadata, HttpAnswer, Issued, ManagedClient, ProtectedResource,
+    authorization_server_urls, endpoint_is_sane, is_plain, is_same_origin, issuer_matches, parse_challenges,
+    protected_resource_urls, read_answer, read_object, resource_matches, retry_after_seconds, scopes_named,
 };
 use registry_core::proxies::TrustedProxies;
 use registry_core::secret::Secret;
@@ -124,7 +124,12 @@ fn is_here(url: &Url) -> bool {
 pub(crate) fn registration_answer(bytes: &[u8]) {
     let Some((first, body)) = bytes.split_first() else { return };
     let status = [200, 201, 400, 401, 403, 404, 429, 500, 503][usize::from(*first) % 9];
-    match read_answer(ENDPOINT, (status, None), body, &Map::new(), now()) {
+    match read_answer(
+        ENDPOINT,
+        &HttpAnswer::new(status, body),
+        Asked { request: &Map::new(), listed_methods: None },
+        now(),
+    ) {
         Ok(issued) => {
             assert!(status < 300 && !issued.client_id.is_empty());
             assert_fit(&issued);
@@ -200,8 +205,8 @@ pub(crate) fn management_answer(bytes: &[u8]) {
         scope: Scope::Everything,
     };
     let result = match first & 1 {
-        0 => recorded.read_read(status, None, body, now()),
-        _ => recorded.read_update(status, None, body, &asked, now()),
+        0 => recorded.read_read(&HttpAnswer::new(status, body), now()),
+        _ => recorded.read_update(&HttpAnswer::new(status, body), &asked, now()),
     };
     match result {
         Ok(issued) => {

@@ -2,7 +2,7 @@
 
 use crate::client::UpstreamClient;
 use crate::{client_id_document, discovery, management, registration};
-use registry_core::oauth::{Discovery, ManagedClient};
+use registry_core::oauth::{Asked, Discovery, ManagedClient};
 use registry_core::registration::{
     AuthorizationServers, DeleteOutcome, DiscoverOutcome, DiscoverTarget, ManageOutcome, RegisterOutcome,
     SelfCheckOutcome,
@@ -23,7 +23,9 @@ impl AuthorizationServers for UpstreamClient {
         initial_access_token: Option<&Secret>,
     ) -> RegisterOutcome {
         let client = self.within(discovery.scope(self.policy()));
-        registration::register(&client, endpoint, request, initial_access_token).await
+        let listed = discovery.authorization_server().token_endpoint_auth_methods_supported();
+        let asked = Asked { request, listed_methods: listed.as_deref() };
+        registration::register(&client, endpoint, asked, initial_access_token).await
     }
 
     async fn read(&self, client: &ManagedClient) -> ManageOutcome {

@@ -158,7 +158,7 @@ impl UpstreamClient {
                 self.limits.total.as_secs_f32()
             );
             let failure = Failure::new(FailureClass::Transient, "timeout", message);
-            return Err(TransportError { failure, maybe_sent: sent.load(Ordering::SeqCst) });
+            return Err(TransportError { failure, maybe_sent: sent.load(Ordering::SeqCst), begun: None });
         };
         let (response, url) = followed?;
         read(response, &url, outgoing.wanted, deadline).await

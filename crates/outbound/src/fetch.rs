@@ -5,7 +5,9 @@ use crate::limits::MAX_METADATA_BYTES;
 use crate::response::{ReadBody, UpstreamResponse};
 use crate::time::millis_since;
 use crate::transport_error::TransportError;
-use registry_core::oauth::{Exchange, Failure, FailureClass, classify_refusal, read_object, verbatim};
+use registry_core::oauth::{
+    Exchange, Failure, FailureClass, HttpAnswer, classify_refusal, read_object, verbatim,
+};
 use registry_core::url_text::shown;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -157,7 +159,8 @@ fn answered(answer: &UpstreamResponse) -> String {
     }
     // The body of a success may be anything; of it only the title of a page is told.
     let is_page = answer.body.trim_ascii_start().starts_with(b"<");
-    let words = (status >= 400 || is_page).then(|| classify_refusal(status.max(400), None, &answer.body));
+    let words = (status >= 400 || is_page)
+        .then(|| classify_refusal(&HttpAnswer { status: status.max(400), ..answer.as_answer() }));
     let words = words.and_then(|refusal| refusal.error_description.or(refusal.error));
     let words = words.map(|words| words.chars().take(MAX_WORDS).collect::<String>());
     match (words, status) {

@@ -1,12 +1,11 @@
 //! Management of registered clients (RFC 7592).
 
 use crate::client::{OutgoingRequest, UpstreamClient};
+use crate::response::UpstreamResponse;
 use crate::time::{millis_since, wall_clock};
-use registry_core::oauth::Exchange;
-use registry_core::oauth::Failure;
-use registry_core::oauth::FailureClass;
-use registry_core::oauth::ManagedClient;
-use registry_core::oauth::classify_refusal;
+use registry_core::oauth::{
+    Exchange, Failure, FailureClass, Issued, MANAGEMENT_ANSWER_LOST, ManagedClient, classify_refusal,
+};
 use registry_core::registration::{DeleteOutcome, ManageOutcome};
 use registry_core::secret::Secret;
 use registry_core::url_text::shown;
@@ -33,39 +32,22 @@ async fn manage(
     client: &ManagedClient,
     request: Option<&Map<String, Value>>,
 ) -> ManageOutcome {
-    let started = Instant::now();
     let http = &http.within(client.scope.clone());
     let body = request.map(|request| Value::Object(client.update(request)));
-    let method = if request.is_some() { Method::PUT } else { Method::GET };
-    let uri = &client.registration_client_uri;
-    let mut exchange = Exchange {
-        step: "management".to_owned(),
-        method: method.to_string(),
-        url: shown(uri),
-        ..Exchange::default()
-    };
-    let token = &client.registration_access_token;
-    let answer = http
-        .send(&OutgoingRequest {
-            bearer: Some(token.expose()),
-            json: body.as_ref(),
-            ..OutgoingRequest::plain("management", method, uri)
-        })
-        .await;
-    let result = match answer {
-        Ok(answer) => {
-            exchange.status = Some(answer.status);
-            let (status, pause, body) = (answer.status, answer.retry_after, &answer.body);
-            match request {
-                Some(request) => client.read_update(status, pause, body, request, wall_clock()),
-                None => client.read_read(status, pause, body, wall_clock()),
-            }
+    let (mut exchange, answer) = send(http, client, body.as_ref()).await;
+    let mut read_back = None;
+    let result = match (answer, request) {
+        (Ok(answer), Some(request)) if client.must_be_read_back(&answer.as_answer()) => {
+            let (read, result) = read_after_update(http, client, &answer, request).await;
+            read_back = Some(read);
+            result
         }
-        // Reading may rotate the token as well (RFC 7592 §5).
-        Err(transport_error) if transport_error.maybe_sent => Err(Failure::management_answer_lost()),
-        Err(transport_error) => Err(transport_error.failure),
+        (Ok(answer), Some(request)) => client.read_update(&answer.as_answer(), request, wall_clock()),
+        (Ok(answer), None) => client.read_read(&answer.as_answer(), wall_clock()),
+        (Err(failure), _) => Err(failure),
     };
     // Also secrets that the response replaced.
+    let token = &client.registration_access_token;
     let secrets: Vec<Secret> = std::iter::once(token).chain(&client.client_secret).cloned().collect();
     let result = result
         .map(|mut issued| {
@@ -76,13 +58,75 @@ async fn manage(
     if let Err(failure) = &result {
         exchange.excerpt.clone_from(&failure.error_description);
     }
-    exchange.note = match (&result, request) {
-        (Ok(_), Some(_)) => "The client was updated.".to_owned(),
-        (Ok(_), None) => "The client is known there.".to_owned(),
-        (Err(failure), _) => failure.message.clone(),
+    exchange.note = match (&result, request, &read_back) {
+        (_, Some(_), Some(_)) => "The answer does not say what the client is now; it is read.".to_owned(),
+        (Ok(_), Some(_), None) => "The client was updated.".to_owned(),
+        (Ok(_), None, _) => "The client is known there.".to_owned(),
+        (Err(failure), ..) => failure.message.clone(),
     };
+    ManageOutcome { result, exchanges: std::iter::once(exchange).chain(read_back).collect() }
+}
+
+/// Sends a read, or an update with `body`.
+async fn send(
+    http: &UpstreamClient,
+    client: &ManagedClient,
+    body: Option<&Value>,
+) -> (Exchange, Result<UpstreamResponse, Failure>) {
+    let started = Instant::now();
+    let method = if body.is_some() { Method::PUT } else { Method::GET };
+    let uri = &client.registration_client_uri;
+    let mut exchange = Exchange {
+        step: "management".to_owned(),
+        method: method.to_string(),
+        url: shown(uri),
+        ..Exchange::default()
+    };
+    let answer = http
+        .send(&OutgoingRequest {
+            bearer: Some(client.registration_access_token.expose()),
+            json: body,
+            ..OutgoingRequest::plain("management", method, uri)
+        })
+        .await;
     exchange.duration_ms = millis_since(started);
-    ManageOutcome { result, exchange }
+    let result = match answer {
+        Ok(answer) => {
+            exchange.status = Some(answer.status);
+            Ok(answer)
+        }
+        // Reading may rotate the token as well (RFC 7592 §5).
+        Err(transport_error) if transport_error.maybe_sent => Err(Failure::management_answer_lost()),
+        Err(transport_error) => Err(transport_error.failure),
+    };
+    (exchange, result)
+}
+
+/// Reads the client (RFC 7592 §2.1) whose update to `request` was answered with a success that does not say what the client
+/// is now. Where that cannot be told, the update is taken as done if its `answer` was empty.
+async fn read_after_update(
+    http: &UpstreamClient,
+    client: &ManagedClient,
+    answer: &UpstreamResponse,
+    request: &Map<String, Value>,
+) -> (Exchange, Result<Issued, Failure>) {
+    let (mut exchange, read) = send(http, client, None).await;
+    let told = match &read {
+        // Reading may have rotated the token, and the new one is lost.
+        Err(failure) if failure.code == MANAGEMENT_ANSWER_LOST => {
+            exchange.note.clone_from(&failure.message);
+            return (exchange, Err(failure.clone()));
+        }
+        Err(_) => None,
+        Ok(read) => client.read_back(&read.as_answer(), request, wall_clock()),
+    };
+    exchange.note = match &told {
+        Some(Ok(_)) => "The client was updated, and is so there.".to_owned(),
+        Some(Err(failure)) => failure.message.clone(),
+        None => "Reading the client tells nothing; the answer to the update counts.".to_owned(),
+    };
+    let result = told.unwrap_or_else(|| client.read_update(&answer.as_answer(), request, wall_clock()));
+    (exchange, result)
 }
 
 /// Deletes the client at `uri` (RFC 7592 §2.3). 401 means that the token is invalid, which is also the response for a client that is
@@ -106,9 +150,7 @@ pub async fn delete(http: &UpstreamClient, uri: &str, token: &Secret) -> DeleteO
             exchange.status = Some(answer.status);
             match answer.status {
                 200 | 204 => Ok(()),
-                status @ (408 | 425 | 429 | 500 | 502..=599) => {
-                    Err(classify_refusal(status, answer.retry_after, &answer.body))
-                }
+                408 | 425 | 429 | 500 | 502..=599 => Err(classify_refusal(&answer.as_answer())),
                 // Already deleted.
                 404 | 410 if !is_there(http, uri, token).await => Ok(()),
                 401 => Err(Failure::new(

@@ -4,7 +4,7 @@ use crate::content_encoding::decode;
 use crate::limits::MAX_REFUSAL_BYTES;
 use crate::time::wall_clock;
 use crate::transport_error::{TransportError, is_malformed, not_http};
-use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
+use registry_core::oauth::{Failure, FailureClass, HttpAnswer, retry_after_seconds};
 use registry_core::url_text::host_of;
 use reqwest::Response;
 use reqwest::header::{
@@ -30,6 +30,19 @@ pub(crate) struct UpstreamResponse {
     pub(crate) body: Vec<u8>,
     /// The address of the peer.
     pub(crate) remote: Option<IpAddr>,
+}
+
+impl UpstreamResponse {
+    /// The response as the readers of authorization servers' answers take it.
+    pub(crate) fn as_answer(&self) -> HttpAnswer<'_> {
+        HttpAnswer {
+            status: self.status,
+            retry_after: self.retry_after,
+            content_type: self.content_type.as_deref(),
+            location: self.location.as_deref(),
+            body: &self.body,
+        }
+    }
 }
 
 /// How much of the body is read.
@@ -94,7 +107,7 @@ pub(crate) async fn read(
             format!("{host} did not finish its response in time."),
         ),
     };
-    Err(TransportError { failure, maybe_sent: true })
+    Err(TransportError { failure, maybe_sent: true, begun: Some(Box::new(answer)) })
 }
 
 enum End {

@@ -1,6 +1,7 @@
 //! Failures of requests without a response.
 
 use crate::resolve::NameProblem;
+use crate::response::UpstreamResponse;
 use registry_core::oauth::{Failure, FailureClass};
 use registry_core::url_text::host_of;
 use std::error::Error;
@@ -17,11 +18,13 @@ pub(crate) struct TransportError {
     /// only when it is established and the request's head is being written. Until then no server can have received a complete
     /// request, whatever failed: name, address, TCP, TLS or timeout. From then on a server may have received it.
     pub(crate) maybe_sent: bool,
+    /// The response whose body could not be read to its end, with the beginning of the body.
+    pub(crate) begun: Option<Box<UpstreamResponse>>,
 }
 
 impl TransportError {
     pub(crate) fn not_sent(class: FailureClass, code: &'static str, message: impl Into<String>) -> Self {
-        Self { failure: Failure::new(class, code, message), maybe_sent: false }
+        Self { failure: Failure::new(class, code, message), maybe_sent: false, begun: None }
     }
 }
 
@@ -56,7 +59,7 @@ pub(crate) fn transport_error(error: reqwest::Error, url: &str, sent: bool) -> T
         }
     };
     tracing::debug!(code = failure.code, error = ?error.without_url(), "exchange failed");
-    TransportError { failure, maybe_sent }
+    TransportError { failure, maybe_sent, begun: None }
 }
 
 /// The failure of a response that is not valid HTTP.

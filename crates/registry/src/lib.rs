@@ -116,7 +116,7 @@ pub use registration::advertised::Advertised;
 pub use registration::bulk::RetriedRegistrations;
 pub use registration::context::LoadedRow;
 pub use registration::list::{LastAnswer, Registration, RegistrationDetail, RegistrationFilter};
-pub use registration::orphans::{Orphan, OrphanFilter};
+pub use registration::orphans::{ORPHAN_KINDS, Orphan, OrphanFilter};
 pub use registration::orphans_csv::orphan_table;
 pub use registration::record::{Attempt, OAuthClient};
 pub use registration::reregistration::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};

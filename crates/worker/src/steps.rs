@@ -182,7 +182,7 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             Ok(issued) => StepRecord::Updated(client.id, Box::new(issued), request),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Update).await
+        self.finish(attempt, record, outcome.exchanges, AttemptStep::Update).await
     }
 
     /// Asks whether the client is still known (RFC 7592 §2.1).
@@ -195,7 +195,7 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             Ok(issued) => StepRecord::Verified(client.id, Box::new(issued)),
             Err(failure) => StepRecord::Failed(failure),
         };
-        self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Verify).await
+        self.finish(attempt, record, outcome.exchanges, AttemptStep::Verify).await
     }
 
     /// The client with what is needed to manage it. One that stopped being manageable since the plan is planned again

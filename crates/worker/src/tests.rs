@@ -376,6 +376,7 @@ async fn refused_deletion_token_means_gone_only_where_something_else_says_so() {
             id: client_id(2),
             ended_at: now() - chrono::Duration::days(400),
             not_before: None,
+            drains: true,
         }];
         let calls = calls(state).await;
         assert_eq!(calls[..3], ["begin withdraw", "-> delete", finish], "{calls:?}");

@@ -18,6 +18,7 @@ mod recovery;
 mod refusals;
 pub(crate) mod reregistration;
 mod success;
+mod unusable;
 
 /// A worker that stops when the guard is dropped.
 pub(crate) struct Working {

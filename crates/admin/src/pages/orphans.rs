@@ -28,7 +28,7 @@ const PAGE_SIZE: u64 = 25;
 #[serde(default)]
 struct Query {
     q: String,
-    /// `answer_lost` or `not_withdrawn`.
+    /// `answer_lost`, `unusable_answer` or `not_withdrawn`.
     kind: String,
     ws: String,
     /// `all`: includes resolved entries.

@@ -11,7 +11,7 @@ use crate::state::ApiState;
 use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpResponse, get, post, web};
 use chrono::{DateTime, Utc};
-use registry::{Error, Orphan, OrphanFilter};
+use registry::{Error, ORPHAN_KINDS, Orphan, OrphanFilter};
 use registry_core::id::OrphanId;
 use registry_core::permission::Permission;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListOrphans {
-    /// `answer_lost` or `not_withdrawn`.
+    /// `answer_lost`, `unusable_answer` or `not_withdrawn`.
     #[param(example = "not_withdrawn")]
     kind: Option<String>,
     /// Only clients at this authorization server.
@@ -59,8 +59,9 @@ pub(crate) struct OrphanView {
     object: &'static str,
     /// Id of the entry.
     id: Uuid,
-    /// `answer_lost`: a registration request was sent and its answer was lost. `not_withdrawn`: a client of
-    /// this deployment could not be deleted.
+    /// `answer_lost`: a registration request was sent and its answer was lost. `unusable_answer`: a registration
+    /// was answered with success, and the answer yields no usable client; it is deleted where the answer says
+    /// how, and the entry is resolved then. `not_withdrawn`: a client of this deployment could not be deleted.
     kind: String,
     /// Id of the registration that the client belonged to.
     registration_id: Uuid,
@@ -70,7 +71,7 @@ pub(crate) struct OrphanView {
     server: String,
     /// Issuer of the authorization server.
     issuer: Option<String>,
-    /// The `client_id`; null when the answer was lost.
+    /// The `client_id`; null when it could not be read. Control and invisible characters are written as `\u{…}`.
     client_id: Option<String>,
     /// The `client_name` of the registration request, by which the client can be found.
     client_name: Option<String>,
@@ -144,7 +145,7 @@ impl OrphanView {
 /// List orphans
 ///
 /// Clients that may exist at an authorization server and are not used by this deployment: the answer that named
-/// them was lost, or they could not be deleted. `format=csv` gives the same list as a table for the owners of
+/// them was lost or could not be used, or they could not be deleted. `format=csv` gives the same list as a table for the owners of
 /// authorization servers.
 #[utoipa::path(
     tag = "orphans",
@@ -165,8 +166,8 @@ pub(crate) async fn list_orphans(state: web::Data<ApiState>, caller: Caller) -> 
     let asked: ListOrphans = caller.query()?;
     let page = query::page(asked.current_page, asked.page_size)?;
     let kind = query::filled(asked.kind);
-    if kind.as_deref().is_some_and(|kind| !["answer_lost", "not_withdrawn"].contains(&kind)) {
-        return Err(Failure::parameter("kind", "takes `answer_lost` or `not_withdrawn`."));
+    if kind.as_deref().is_some_and(|kind| !ORPHAN_KINDS.contains(&kind)) {
+        return Err(Failure::parameter("kind", "takes `answer_lost`, `unusable_answer` or `not_withdrawn`."));
     }
     let filter = OrphanFilter {
         kind,

@@ -1,9 +1,15 @@
 //! Answers to registrations (RFC 7591 §3.2.1): lenient about form, strict about what matters (INV-33).
 
+use super::auth_method::registered_method;
+use super::callbacks::check_callbacks;
 use super::failure::{Failure, FailureClass, classify_refusal, clean};
-use super::json::read_object;
+use super::http_answer::HttpAnswer;
 use super::management_address::management;
+use super::moment::{Moment, read_moment};
+use super::reading::{Reading, read_members};
+use super::refusal_words::{refusal_words, says_failure};
 use super::sanitize::{is_plain, sanitize};
+use super::unusable::UnusableClient;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -37,58 +43,118 @@ pub struct Issued {
     pub callbacks_honoured: bool,
 }
 
-/// Reads the answer of `endpoint` to `request`.
-pub fn read_answer(
-    endpoint: &str,
-    (status, retry_after): (u16, Option<u64>),
-    body: &[u8],
-    request: &Map<String, Value>,
-    now: Timestamp,
-) -> Result<Issued, Failure> {
-    if status != 200 && status != 201 {
-        return Err(classify_refusal(status, retry_after, body));
-    }
-    let Some(answer) = read_object(body) else { return Err(not_json()) };
-    issue(answer, endpoint, request, now)
+/// What an answer is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The body of the request.
+    pub request: &'a Map<String, Value>,
+    /// The `token_endpoint_auth_methods_supported` of the authorization server (RFC 8414 §2); `None`: it lists none.
+    pub listed_methods: Option<&'a [String]>,
 }
 
-pub(super) fn not_json() -> Failure {
+/// Reads the answer of `endpoint` to a registration. Every status of success with a usable client is a registration. One
+/// without a usable client is a failure of [`FailureClass::Unusable`], unless it names no client and says that it refused.
+pub fn read_answer(
+    endpoint: &str,
+    answer: &HttpAnswer<'_>,
+    asked: Asked<'_>,
+    now: Timestamp,
+) -> Result<Issued, Failure> {
+    if !answer.is_success() {
+        return Err(classify_refusal(answer));
+    }
+    let Reading { members, value, warnings } = read_members(answer);
+    let refuses = value.as_ref().is_some_and(says_failure);
+    let names_client = || UnusableClient::read(answer, endpoint).client_id.is_some();
+    if refuses && !names_client() {
+        return Err(classify_refusal(answer));
+    }
+    let result = match members {
+        Ok(members) if refuses => Err(contradiction(&members)),
+        Ok(members) => issue(members, endpoint, asked, now),
+        Err(what) => Err(not_json(answer.status, &what)),
+    };
+    let mut issued = result.map_err(|failure| {
+        let words = refusal_words(answer);
+        let client = UnusableClient::read(answer, endpoint);
+        let failure = Failure { error: words.error, error_description: words.description, ..failure };
+        // What was issued may be repeated in the words.
+        let secrets = secrets_of(value.as_ref());
+        secrets.iter().fold(failure.with_unusable_client(client), Failure::without)
+    })?;
+    if answer.status != 200 && answer.status != 201 {
+        issued.warnings.insert(
+            0,
+            format!("The registration was answered with {} instead of 201 (RFC 7591 §3.2.1).", answer.status),
+        );
+    }
+    issued.warnings.splice(0..0, warnings);
+    Ok(issued)
+}
+
+/// Reads the members that may be kept secret, wherever they are, so that they can be taken out of texts.
+fn secrets_of(value: Option<&Value>) -> Vec<Secret> {
+    match value {
+        Some(Value::Object(members)) => members
+            .iter()
+            .flat_map(|(name, member)| {
+                let name = name.to_ascii_lowercase().replace(['_', '-'], "");
+                match member.as_str() {
+                    Some(text) if matches!(name.as_str(), "clientsecret" | "registrationaccesstoken") => {
+                        vec![Secret::new(text)]
+                    }
+                    _ => secrets_of(Some(member)),
+                }
+            })
+            .collect(),
+        Some(Value::Array(items)) => items.iter().flat_map(|item| secrets_of(Some(item))).collect(),
+        Some(Value::String(text)) if text.trim_start().starts_with(['{', '[', '"']) => {
+            secrets_of(serde_json::from_str(text).ok().as_ref())
+        }
+        _ => Vec::new(),
+    }
+}
+
+pub(super) fn not_json(status: u16, what: &str) -> Failure {
     Failure::new(
         FailureClass::Protocol,
         "answer_not_json",
-        "The registration endpoint did not answer with a valid JSON object, so there is no client to use.",
+        format!(
+            "The authorization server answered {status} {what}, so there is no client to use. Tell its owner, or enter a client registered manually in `client_id`."
+        ),
     )
 }
 
-/// The client that `answer` of `endpoint` describes, wherever its members came from; it was asked for with `request`.
+fn contradiction(members: &Map<String, Value>) -> Failure {
+    let id = members.get("client_id").map_or_else(String::new, |id| clean(&id.to_string(), 100));
+    Failure::new(
+        FailureClass::Protocol,
+        "answer_contradictory",
+        format!(
+            "The authorization server answered a `client_id` ({id}) and an error at once, so whether the client works is not certain. Tell its owner, or enter a client registered manually in `client_id`."
+        ),
+    )
+}
+
+/// The client that `answer` of `endpoint` describes, wherever its members came from.
 pub(super) fn issue(
     mut answer: Map<String, Value>,
     endpoint: &str,
-    request: &Map<String, Value>,
+    asked: Asked<'_>,
     now: Timestamp,
 ) -> Result<Issued, Failure> {
+    let request = asked.request;
     // Hydra and others write "not set" as null or "" (INV-33).
     answer.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     let mut warnings = Vec::new();
     let secret = take_text(&mut answer, "client_secret").map(Secret::new);
     let token = take_text(&mut answer, "registration_access_token").map(Secret::new);
-    let client_id = answer
-        .get("client_id")
-        .and_then(Value::as_str)
-        .filter(|id| id.len() <= MAX_CLIENT_ID_BYTES && id.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
-        .ok_or_else(|| {
-            Failure::new(
-                FailureClass::Protocol,
-                "client_id_missing",
-                "The authorization server answered without a usable `client_id`.",
-            )
-        })?
-        .to_owned();
+    let client_id = client_id(&mut answer, &mut warnings)?;
     if secret.as_ref().is_some_and(|secret| !is_plain(secret.expose())) {
         return Err(Failure::new(
             FailureClass::Protocol,
             "secret_missing",
-            "The authorization server issued a secret that cannot be used: it contains control or invisible characters (RFC 6749 appendix A.2).",
+            "The authorization server issued a secret that cannot be used: it contains control or invisible characters (RFC 6749 appendix A.2). Tell its owner, or enter a client registered manually in `client_id`.",
         ));
     }
     // What the registration is managed with is judged below, and the id above: both are used unchanged.
@@ -97,7 +163,7 @@ pub(super) fn issue(
     let callbacks = answer.shift_remove("redirect_uris");
     sanitize(&mut answer, "The answer", &mut warnings);
     answer.extend(callbacks.map(|callbacks| ("redirect_uris".to_owned(), callbacks)));
-    for name in ["redirect_uris", "grant_types", "response_types", "contacts"] {
+    for name in ["grant_types", "response_types", "contacts"] {
         if let Some(Value::String(one)) = answer.get(name).cloned() {
             warnings.push(format!("`{name}` was answered as one string instead of a list."));
             answer.insert(name.to_owned(), json!([one]));
@@ -105,9 +171,8 @@ pub(super) fn issue(
     }
     check_callbacks(&mut answer, request, &mut warnings)?;
     let expires_at = expiry(&mut answer, secret.is_some(), now, &mut warnings)?;
-    let issued_at = seconds(answer.get("client_id_issued_at"));
-    answer.shift_remove("client_id_issued_at");
-    let method = auth_method(&answer, request, secret.is_some(), &mut warnings)?;
+    let issued_at = issued_at(&mut answer, now, &mut warnings);
+    let method = registered_method(&answer, request, secret.is_some(), asked.listed_methods, &mut warnings)?;
     warn_of_differences(&answer, request, &mut warnings);
     // The answer is kept as it is; gateways get what has the right type.
     warnings.extend(super::shown_members::shown_members(&mut answer.clone()));
@@ -134,6 +199,52 @@ pub(super) fn issue(
         .collect();
     issued.hide(&own);
     Ok(issued)
+}
+
+/// The `client_id`, unchanged; a whole number is its digits.
+fn client_id(answer: &mut Map<String, Value>, warnings: &mut Vec<String>) -> Result<String, Failure> {
+    let refused = |what: String| {
+        Failure::new(
+            FailureClass::Protocol,
+            "client_id_missing",
+            format!(
+                "The authorization server answered without a usable `client_id`: {what}. Tell its owner, or enter a client registered manually in `client_id`."
+            ),
+        )
+    };
+    let id = match answer.get("client_id") {
+        None => return Err(refused("there is none".to_owned())),
+        Some(Value::String(id)) => id.clone(),
+        Some(Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            warnings.push(format!(
+                "`client_id` was answered as the number {number} instead of a string; its digits are used."
+            ));
+            number.to_string()
+        }
+        Some(other) => {
+            let kind = match other {
+                Value::Array(_) => "a list",
+                Value::Object(_) => "an object",
+                Value::Bool(_) => "a boolean",
+                _ => "a number that is not whole",
+            };
+            return Err(refused(format!("it is {kind} ({}) and no string", clean(&other.to_string(), 100))));
+        }
+    };
+    if id.len() > MAX_CLIENT_ID_BYTES {
+        return Err(refused(format!("it has {} bytes, more than {MAX_CLIENT_ID_BYTES}", id.len())));
+    }
+    if let Some(odd) = id.chars().find(|c| !matches!(c, '\u{20}'..='\u{7e}')) {
+        return Err(refused(format!(
+            "it contains the character U+{:04X}, which RFC 6749 appendix A.1 does not allow",
+            u32::from(odd)
+        )));
+    }
+    if id.trim().is_empty() {
+        return Err(refused("it is blank".to_owned()));
+    }
+    answer.insert("client_id".to_owned(), json!(id));
+    Ok(id)
 }
 
 /// RFC 7591 §3.2.1: values may be replaced; values that then do not work as requested get a warning.
@@ -172,54 +283,24 @@ fn take_text(answer: &mut Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-/// A number of seconds, also as an integral float or as digits in a string.
-fn seconds(value: Option<&Value>) -> Option<i64> {
-    match value? {
-        Value::Number(number) => number.as_i64().or_else(|| {
-            let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15)?;
-            format!("{float:.0}").parse().ok()
-        }),
-        Value::String(digits) => digits.trim().parse().ok(),
-        _ => None,
+fn issued_at(answer: &mut Map<String, Value>, now: Timestamp, warnings: &mut Vec<String>) -> Option<i64> {
+    let name = "client_id_issued_at";
+    let value = answer.shift_remove(name)?;
+    let read = read_moment(&value, now);
+    match read.moment {
+        Moment::At(seconds) => {
+            warnings.extend(read.warning(name, &value));
+            Some(seconds)
+        }
+        Moment::Never => None,
+        Moment::Unreadable => {
+            warnings.push(format!(
+                "`{name}` was answered as {}, which is no date; it is left out.",
+                clean(&value.to_string(), 80)
+            ));
+            None
+        }
     }
-}
-
-/// Our callbacks must be among the registered ones; exactly ours are kept, in our order.
-fn check_callbacks(
-    answer: &mut Map<String, Value>,
-    request: &Map<String, Value>,
-    warnings: &mut Vec<String>,
-) -> Result<(), Failure> {
-    let Some(Value::Array(registered)) = answer.get("redirect_uris") else {
-        answer.shift_remove("redirect_uris");
-        warnings.push(
-            "The answer does not repeat `redirect_uris`; it is believed that they were registered."
-                .to_owned(),
-        );
-        return Ok(());
-    };
-    let wanted = request.get("redirect_uris").and_then(Value::as_array).cloned().unwrap_or_default();
-    if !wanted.iter().all(|uri| registered.contains(uri)) {
-        return Err(Failure::new(
-            FailureClass::NeedsAdmin,
-            "redirect_uris_not_honoured",
-            "The authorization server registered other callbacks than the gateway's, so users could not return from it. Ask its owner to allow the callback URL shown here.",
-        ));
-    }
-    let others: Vec<&Value> = registered.iter().filter(|uri| !wanted.contains(uri)).collect();
-    if let Some(first) = others.first() {
-        warnings.push(format!(
-            "The authorization server registered callbacks that were not requested: {} of them, first {}. Gateways get only the requested ones. Ask its owner to remove the others.",
-            others.len(),
-            first.as_str().map_or_else(|| "one that is not a string".to_owned(), |uri| clean(uri, 200))
-        ));
-    }
-    if wanted.is_empty() {
-        answer.shift_remove("redirect_uris");
-    } else {
-        answer.insert("redirect_uris".to_owned(), Value::Array(wanted));
-    }
-    Ok(())
 }
 
 fn expiry(
@@ -228,60 +309,29 @@ fn expiry(
     now: Timestamp,
     warnings: &mut Vec<String>,
 ) -> Result<Option<i64>, Failure> {
-    let value = answer.shift_remove("client_secret_expires_at");
+    let name = "client_secret_expires_at";
+    let value = answer.shift_remove(name);
     if !has_secret {
         return Ok(None);
     }
-    match seconds(value.as_ref()) {
-        Some(0) => Ok(None),
-        Some(moment) if moment <= now.timestamp() => Err(Failure::new(
+    let Some(value) = value else {
+        warnings.push(
+            "A secret came without `client_secret_expires_at`; it is taken to never expire.".to_owned(),
+        );
+        return Ok(None);
+    };
+    let read = read_moment(&value, now);
+    warnings.extend(read.warning(name, &value));
+    match read.moment {
+        Moment::At(moment) if moment <= now.timestamp() => Err(Failure::new(
             FailureClass::Protocol,
             "client_secret_expired",
-            "The authorization server issued a client whose secret has expired already.",
+            format!(
+                "The authorization server issued a client whose secret has expired already: `{name}` is {}. Tell its owner, and check this machine's clock; or enter a client registered manually in `client_id`.",
+                clean(&value.to_string(), 80)
+            ),
         )),
-        Some(moment) => Ok(Some(moment)),
-        None => {
-            warnings.push(
-                "A secret came without `client_secret_expires_at`; it is taken to never expire.".to_owned(),
-            );
-            Ok(None)
-        }
+        Moment::At(moment) => Ok(Some(moment)),
+        Moment::Never | Moment::Unreadable => Ok(None),
     }
-}
-
-fn auth_method(
-    answer: &Map<String, Value>,
-    request: &Map<String, Value>,
-    has_secret: bool,
-    warnings: &mut Vec<String>,
-) -> Result<String, Failure> {
-    let echoed = match answer.get("token_endpoint_auth_method") {
-        Some(Value::String(method)) => Some(method.as_str()),
-        // glewlwyd answers a list.
-        Some(Value::Array(methods)) => methods.first().and_then(Value::as_str),
-        _ => None,
-    };
-    let method = match (echoed, has_secret) {
-        (Some("none"), true) => {
-            warnings.push("A secret was issued although `none` was registered; gateways authenticate with `client_secret_post`.".to_owned());
-            "client_secret_post"
-        }
-        (Some(method), _) => method,
-        // Not repeated: what was asked for was chosen from what the authorization server lists. The default of RFC 7591
-        // §2 only where a secret was issued that was not requested.
-        (None, true) => request
-            .get("token_endpoint_auth_method")
-            .and_then(Value::as_str)
-            .filter(|method| method.starts_with("client_secret"))
-            .unwrap_or("client_secret_basic"),
-        (None, false) => "none",
-    };
-    if method.starts_with("client_secret") && !has_secret {
-        return Err(Failure::new(
-            FailureClass::Protocol,
-            "secret_missing",
-            format!("The authorization server registered the auth method `{method}` but issued no secret."),
-        ));
-    }
-    Ok(method.to_owned())
 }

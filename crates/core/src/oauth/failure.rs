@@ -1,9 +1,11 @@
 //! What can go wrong at an upstream, sorted by who can fix it (INV-14).
 
+use super::http_answer::HttpAnswer;
+use super::refusal_words::refusal_words;
+use super::unusable::UnusableClient;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use chrono::DateTime;
-use serde_json::Value;
 
 /// The longest pause that an upstream may ask for, in seconds (INV-8).
 const MAX_RETRY_AFTER: u64 = 24 * 60 * 60;
@@ -26,6 +28,9 @@ pub enum FailureClass {
     Security,
     /// The upstream's developer: the answer makes no sense.
     Protocol,
+    /// A registration was answered with success and yields no usable client: one may exist, so it is never repeated without
+    /// a user (INV-3, INV-11).
+    Unusable,
 }
 
 /// A failure at an upstream.
@@ -43,12 +48,22 @@ pub struct Failure {
     pub error: Option<String>,
     /// The authorization server's own words, cleaned, at most 500 characters.
     pub error_description: Option<String>,
+    /// What is known of a client that was made and that cannot be used; also of one whose answer was cut off.
+    pub unusable: Option<Box<UnusableClient>>,
 }
 
 impl Failure {
     /// A failure without an error description of the upstream.
     pub fn new(class: FailureClass, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), retry_after: None, error: None, error_description: None }
+        Self {
+            class,
+            code,
+            message: message.into(),
+            retry_after: None,
+            error: None,
+            error_description: None,
+            unusable: None,
+        }
     }
 
     /// A registration was sent and its answer never read.
@@ -75,6 +90,7 @@ impl Failure {
         self.message = secret.scrub(&self.message);
         self.error = self.error.map(|error| secret.scrub(&error));
         self.error_description = self.error_description.map(|words| secret.scrub(&words));
+        self.unusable = self.unusable.map(|client| Box::new(client.without(secret)));
         self
     }
 }
@@ -99,22 +115,6 @@ pub(super) fn is_hidden(c: char) -> bool {
         | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The error text of a response that is not JSON: its text, or the title of an HTML page.
-fn words_of(body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body);
-    let words = if text.trim_start().starts_with('<') {
-        // `to_ascii_lowercase` keeps every position.
-        let lower = text.to_ascii_lowercase();
-        let title = lower.find("<title")?;
-        let start = title + lower[title..].find('>')? + 1;
-        let end = start + lower[start..].find('<')?;
-        clean(&text[start..end], 500)
-    } else {
-        clean(&text, 500)
-    };
-    (!words.is_empty()).then_some(words)
-}
-
 /// `Retry-After` in seconds (RFC 9110 §10.2.3): a number, or a date after `now`; at most a day.
 pub fn retry_after_seconds(header: &str, now: Timestamp) -> Option<u64> {
     let header = header.trim();
@@ -125,30 +125,57 @@ pub fn retry_after_seconds(header: &str, now: Timestamp) -> Option<u64> {
     Some(seconds.min(MAX_RETRY_AFTER))
 }
 
-/// What a refused registration means: `status` is not 200 or 201.
-pub fn classify_refusal(status: u16, retry_after: Option<u64>, body: &[u8]) -> Failure {
-    let document: Option<Value> = serde_json::from_slice(body).ok();
-    let text = |name: &str, most| {
-        let value = document.as_ref()?.get(name)?;
-        value.as_str().map(|text| clean(text, most)).filter(|text| !text.is_empty())
+/// What a refused registration means: `answer` has no success as its status, or says with one that it refuses.
+pub fn classify_refusal(answer: &HttpAnswer<'_>) -> Failure {
+    let words = refusal_words(answer);
+    // A refusal with a success as its status means what its body says.
+    let status = if answer.is_success() { words.status.unwrap_or(400) } else { answer.status };
+    let mut failure = match status {
+        300..=399 => redirected(answer),
+        _ => classify(status, words.error.as_deref(), words.description.as_deref(), words.is_page),
     };
-    let error = text("error", 100);
-    let description = text("error_description", 500).or_else(|| text("message", 500)).or_else(|| {
-        // Many refusals are not OAuth errors; their text still helps users. A response that is not a refusal may hold a
-        // client and its secret, so its text is not used.
-        (status >= 400 && document.is_none()).then(|| words_of(body)).flatten()
-    });
-    let mut failure = classify(status, error.as_deref(), description.as_deref());
-    failure.retry_after = retry_after;
-    failure.error = error;
-    failure.error_description = description;
+    if answer.is_success() {
+        failure.message = format!(
+            "{} (The status was {}, but the body says that it failed.)",
+            failure.message, answer.status
+        );
+    }
+    failure.retry_after = answer.retry_after;
+    failure.error = words.error;
+    failure.error_description = words.description;
     failure
 }
 
-fn classify(status: u16, error: Option<&str>, description: Option<&str>) -> Failure {
+/// A redirect of a request that is never redirected: its body would be sent to another address.
+fn redirected(answer: &HttpAnswer<'_>) -> Failure {
+    let message = match answer
+        .location
+        .map(|location| clean(location, 500))
+        .filter(|location| !location.is_empty())
+    {
+        Some(location) => format!(
+            "The registration endpoint answered {} with a redirect to {location}, which is not followed. If that is the address for registrations, set `registration_endpoint` to it, as a complete URL; if it is a page to sign in, ask the server's owner.",
+            answer.status
+        ),
+        None => format!(
+            "The registration endpoint answered {} without an address (`Location`) that it redirects to. Ask the server's owner for the address for registrations, and set `registration_endpoint` to it.",
+            answer.status
+        ),
+    };
+    Failure::new(FailureClass::NeedsAdmin, "registration_redirected", message)
+}
+
+/// Whether `words` are about a callback. The word "redirect" alone is not: sign-in pages redirect as well.
+fn is_about_callback(words: &str) -> bool {
+    let plain = words.to_lowercase().replace(['_', '-', ' ', '\u{a0}', '`', '\'', '"'], "");
+    ["redirecturi", "redirecturl", "redirectionuri", "redirectionurl", "callback"]
+        .iter()
+        .any(|one| plain.contains(one))
+}
+
+fn classify(status: u16, error: Option<&str>, description: Option<&str>, is_page: bool) -> Failure {
     use FailureClass as C;
-    let words = description.unwrap_or_default().to_lowercase();
-    let about = |needles: &[&str]| needles.iter().any(|needle| words.contains(needle));
+    let about_callback = description.is_some_and(is_about_callback) || error.is_some_and(is_about_callback);
     if status == 429 {
         return Failure::new(
             C::Transient,
@@ -174,26 +201,20 @@ fn classify(status: u16, error: Option<&str>, description: Option<&str>) -> Fail
     }
     match (status, error) {
         (_, Some("invalid_redirect_uri")) => redirect(),
-        (401, _) | (_, Some("invalid_token")) => Failure::new(
-            C::NeedsAdmin,
-            "initial_access_token_needed",
-            "The authorization server requires authorization for registration. Enter its initial access token in `registration.initial_access_token`, or a client registered manually in `client_id`.",
-        ),
+        (401, _) | (_, Some("invalid_token")) => authorization_needed(status, is_page),
         (
             _,
             Some("invalid_client_metadata" | "invalid_software_statement" | "unapproved_software_statement"),
         ) => {
-            if about(&["redirect"]) {
+            if about_callback {
                 redirect()
             } else {
-                metadata()
+                metadata(status, description)
             }
         }
-        (403, _) | (_, Some("access_denied" | "insufficient_scope")) => Failure::new(
-            C::NeedsAdmin,
-            "registration_not_allowed",
-            "The authorization server refuses this client; its error description says why. Often only approved names or callbacks are allowed. Ask its owner to allow the callback or name, or enter a client registered manually in `client_id`.",
-        ),
+        (402 | 403, _) | (_, Some("access_denied" | "insufficient_scope")) => {
+            not_allowed(status, is_page, description)
+        }
         (404 | 405 | 410, _) => Failure::new(
             C::NeedsAdmin,
             "registration_not_supported",
@@ -201,9 +222,42 @@ fn classify(status: u16, error: Option<&str>, description: Option<&str>) -> Fail
                 "There is no registration endpoint at the advertised address ({status}). Enter a client registered manually in `client_id`."
             ),
         ),
-        _ if about(&["redirect"]) => redirect(),
-        _ => metadata(),
+        (406 | 415, _) => Failure::new(
+            C::NeedsAdmin,
+            "registration_not_supported",
+            format!(
+                "The registration endpoint does not accept registrations in JSON (it answered {status}), as RFC 7591 §3.1 has them. Enter a client registered manually in `client_id`."
+            ),
+        ),
+        _ if about_callback => redirect(),
+        _ => metadata(status, description),
     }
+}
+
+fn authorization_needed(status: u16, is_page: bool) -> Failure {
+    let what = if is_page {
+        format!(
+            "The registration endpoint answered {status} with a page, as a proxy or a sign-in in front of it does, so it cannot be used without authorization. Ask the server's owner whether registration needs an initial access token: enter it in `registration.initial_access_token`, or enter a client registered manually in `client_id`."
+        )
+    } else {
+        "The authorization server requires authorization for registration. Enter its initial access token in `registration.initial_access_token`, or a client registered manually in `client_id`.".to_owned()
+    };
+    Failure::new(FailureClass::NeedsAdmin, "initial_access_token_needed", what)
+}
+
+fn not_allowed(status: u16, is_page: bool, description: Option<&str>) -> Failure {
+    let what = if is_page {
+        format!(
+            "The registration endpoint answered {status} with a page, as a firewall or a bot check in front of an authorization server does. Ask its owner to let this deployment's requests through to the registration endpoint, or enter a client registered manually in `client_id`."
+        )
+    } else if description.is_some() {
+        "The authorization server refuses this client; its error description says why. Often only approved names or callbacks are allowed. Ask its owner to allow the callback or name, or enter a client registered manually in `client_id`.".to_owned()
+    } else {
+        format!(
+            "The authorization server refuses this client (it answered {status}) and does not say why. Often only approved names or callbacks are allowed, or an initial access token is needed (`registration.initial_access_token`). Ask its owner, or enter a client registered manually in `client_id`."
+        )
+    };
+    Failure::new(FailureClass::NeedsAdmin, "registration_not_allowed", what)
 }
 
 fn redirect() -> Failure {
@@ -214,12 +268,15 @@ fn redirect() -> Failure {
     )
 }
 
-fn metadata() -> Failure {
-    Failure::new(
-        FailureClass::Configuration,
-        "invalid_client_metadata",
-        "The authorization server refuses the client metadata. Its error description names the member; change it in the Advanced Configuration.",
-    )
+fn metadata(status: u16, description: Option<&str>) -> Failure {
+    let what = if description.is_some() {
+        "The authorization server refuses the client metadata. Its error description names the member; change it in the Advanced Configuration.".to_owned()
+    } else {
+        format!(
+            "The authorization server refuses the client metadata (it answered {status}) and does not say which member. Ask its owner what a registration may contain, or enter a client registered manually in `client_id`."
+        )
+    };
+    Failure::new(FailureClass::Configuration, "invalid_client_metadata", what)
 }
 
 #[cfg(test)]
@@ -247,18 +304,15 @@ mod tests {
 
     #[test]
     fn refusal_texts_are_safe_to_show() {
-        let words = |status, body: &str| classify_refusal(status, None, body.as_bytes()).error_description;
-        assert_eq!(words(403, "Forbidden\r\n").as_deref(), Some("Forbidden"));
+        let refused = |status, body: &str| classify_refusal(&HttpAnswer::new(status, body.as_bytes()));
         assert_eq!(
-            words(502, "<!DOCTYPE html><html><head><TITLE>Bad\ngateway</TITLE></head>").as_deref(),
-            Some("Bad gateway")
+            refused(202, "client_secret=canary").error_description,
+            None,
+            "what is no refusal may hold a secret"
         );
-        assert_eq!(words(502, "<html><body>no title"), None);
-        assert_eq!(words(400, r#"{"message":"a\u0000b\u202ec"}"#).as_deref(), Some("a bc"));
-        assert_eq!(words(400, &"é".repeat(600)).map(|text| text.chars().count()), Some(500));
-        assert_eq!(words(202, "client_secret=canary"), None, "what is no refusal may hold a secret");
+        let body = r#"{"error":"invalid_token","error_description":"bad canary"}"#;
         let failure =
-            classify_refusal(401, Some(5), br#"{"error":"invalid_token","error_description":"bad canary"}"#);
+            classify_refusal(&HttpAnswer { retry_after: Some(5), ..HttpAnswer::new(401, body.as_bytes()) });
         assert_eq!(failure.retry_after, Some(5));
         assert_eq!(
             failure.without(&Secret::new("canary")).error_description.as_deref(),
@@ -266,11 +320,27 @@ mod tests {
         );
     }
 
-    proptest::proptest! {
-        #[test]
-        fn hostile_refusals_never_panic(status: u16, body: Vec<u8>, page in "<title.{0,40}") {
-            let _ = classify_refusal(status, None, &body);
-            let _ = classify_refusal(status, None, page.as_bytes());
+    #[test]
+    fn redirect_names_where_it_leads() {
+        for (location, said) in [
+            (Some("/register/"), "redirect to /register/,"),
+            (Some("https://h/new\u{7}?x=1"), "redirect to https://h/new ?x=1,"),
+            (Some("  "), "without an address"),
+            (None, "without an address"),
+        ] {
+            for status in [300, 301, 302, 303, 304, 307, 308, 399] {
+                let failure = classify_refusal(&HttpAnswer { location, ..HttpAnswer::new(status, b"") });
+                assert_eq!(
+                    (failure.class, failure.code),
+                    (FailureClass::NeedsAdmin, "registration_redirected")
+                );
+                assert!(failure.message.contains(&format!("answered {status} ")), "{}", failure.message);
+                assert!(
+                    failure.message.contains(said) && failure.message.contains("`registration_endpoint`"),
+                    "{}",
+                    failure.message
+                );
+            }
         }
     }
 }

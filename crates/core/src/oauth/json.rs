@@ -1,5 +1,6 @@
 //! JSON from an untrusted source: an object with limited depth and without duplicate members.
 
+use super::failure::clean;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -11,13 +12,18 @@ const MAX_DEPTH: usize = 32;
 /// so such a document says nothing (INV-9). A byte order mark before it is tolerated (RFC 8259 §8.1).
 pub fn read_object(body: &[u8]) -> Option<Map<String, Value>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = Strict { depth: 0 }.deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    match value {
+    match read_value(std::str::from_utf8(body).ok()?).ok()? {
         Value::Object(object) => Some(object),
         _ => None,
     }
+}
+
+/// Reads any JSON value as strictly as [`read_object`].
+pub(super) fn read_value(text: &str) -> Result<Value, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Strict { depth: 0 }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
 }
 
 #[derive(Clone, Copy)]
@@ -86,9 +92,10 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(name) = access.next_key::<String>()? {
             let value = access.next_value_seed(below)?;
-            if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member is there twice"));
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("`{}` is there twice", clean(&name, 60))));
             }
+            object.insert(name, value);
         }
         Ok(Value::Object(object))
     }

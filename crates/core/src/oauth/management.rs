@@ -1,10 +1,14 @@
 //! Registration management (RFC 7592): the body of an update, and what an answer changes of what is known.
 
-use super::answer::{Issued, issue, not_json};
+use super::answer::{Asked, Issued, issue, not_json};
+use super::auth_method::{echoed, usable_auth_method};
+use super::callbacks::names_callbacks;
 use super::discovery::endpoint_is_sane;
-use super::failure::{Failure, FailureClass, classify_refusal};
-use super::json::read_object;
+use super::failure::{Failure, FailureClass, classify_refusal, clean};
+use super::http_answer::HttpAnswer;
 use super::management_address::foreign_management;
+use super::reading::{Reading, read_members};
+use super::refusal_words::says_failure;
 use crate::clock::Timestamp;
 use crate::egress::Scope;
 use crate::origin::is_same_origin;
@@ -62,35 +66,84 @@ impl ManagedClient {
         body
     }
 
-    /// Reads the answer to the update to `request` (RFC 7592 §2.2).
+    /// Whether the answer to an update says that it was done, and not what the client is now: then it is read (RFC 7592 §2.1).
+    pub fn must_be_read_back(&self, answer: &HttpAnswer<'_>) -> bool {
+        answer.is_success() && (answer.says_nothing() || read_members(answer).members.is_err())
+    }
+
+    /// Reads the answer to the update to `request` (RFC 7592 §2.2). One that says nothing means that it was done as asked.
     pub fn read_update(
         &self,
-        status: u16,
-        retry_after: Option<u64>,
-        body: &[u8],
+        answer: &HttpAnswer<'_>,
         request: &Map<String, Value>,
         now: Timestamp,
     ) -> Result<Issued, Failure> {
-        match status {
-            200 | 201 => self.merge(read_object(body).ok_or_else(not_json)?, request, now),
-            // Done, without a word: then it is as it was asked for.
-            202 | 204 => self.merge(Map::new(), request, now),
-            _ => Err(refusal(status, retry_after, body)),
+        if !answer.is_success() {
+            return Err(refusal(answer));
         }
+        if answer.says_nothing() {
+            let mut issued = self.merge(Map::new(), request, now)?;
+            issued.warnings.push(format!(
+                "The update was answered with {} and nothing else; the client is taken to be as it was asked for.",
+                answer.status
+            ));
+            return Ok(issued);
+        }
+        self.read_members(answer, request, now)
+    }
+
+    /// Reads the answer to the question what the client is after the update to `request`, which was answered without it.
+    /// `None`: that cannot be told from this answer.
+    pub fn read_back(
+        &self,
+        answer: &HttpAnswer<'_>,
+        request: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Option<Result<Issued, Failure>> {
+        if answer.status != 200 || answer.says_nothing() {
+            return None;
+        }
+        let Reading { members, .. } = read_members(answer);
+        let members = members.ok()?;
+        let result = self.read_members(answer, request, now).map(|mut issued| {
+            let other: Vec<&str> = request
+                .iter()
+                .filter(|(name, wanted)| *name != "redirect_uris" && members.get(*name).is_some_and(|is| is != *wanted))
+                .map(|(name, _)| name.as_str())
+                .collect();
+            if !other.is_empty() {
+                issued.warnings.push(format!(
+                    "The update was answered without the client, and reading it shows other values than those asked for in {}.",
+                    clean(&other.join(", "), 200)
+                ));
+            }
+            issued
+        });
+        Some(result)
     }
 
     /// Reads the answer to the question whether the client is known (RFC 7592 §2.1).
-    pub fn read_read(
+    pub fn read_read(&self, answer: &HttpAnswer<'_>, now: Timestamp) -> Result<Issued, Failure> {
+        match answer.status {
+            200 => self.read_members(answer, &self.request, now),
+            _ => Err(refusal(answer)),
+        }
+    }
+
+    fn read_members(
         &self,
-        status: u16,
-        retry_after: Option<u64>,
-        body: &[u8],
+        answer: &HttpAnswer<'_>,
+        request: &Map<String, Value>,
         now: Timestamp,
     ) -> Result<Issued, Failure> {
-        match status {
-            200 => self.merge(read_object(body).ok_or_else(not_json)?, &self.request, now),
-            _ => Err(refusal(status, retry_after, body)),
+        let Reading { members, value, warnings } = read_members(answer);
+        let members = members.map_err(|what| not_json(answer.status, &what))?;
+        if !members.contains_key("client_id") && value.as_ref().is_some_and(says_failure) {
+            return Err(classify_refusal(answer));
         }
+        let mut issued = self.merge(members, request, now)?;
+        issued.warnings.splice(0..0, warnings);
+        Ok(issued)
     }
 
     /// What is known after `answer`: its members, then what was asked for, then what was known. Answers leave things out
@@ -102,6 +155,9 @@ impl ManagedClient {
         now: Timestamp,
     ) -> Result<Issued, Failure> {
         answer.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+        if answer.get("client_id").is_some_and(|id| id.is_number() && id.to_string() == self.client_id) {
+            answer.insert("client_id".to_owned(), json!(self.client_id));
+        }
         if answer.get("client_id").is_some_and(|id| id.as_str() != Some(&self.client_id)) {
             return Err(Failure::new(
                 FailureClass::Protocol,
@@ -124,6 +180,14 @@ impl ManagedClient {
         if answer.get("registration_access_token").is_some_and(|token| !token.is_string()) {
             answer.shift_remove("registration_access_token");
         }
+        if answer.get("redirect_uris").is_some_and(|uris| !names_callbacks(uris)) {
+            answer.shift_remove("redirect_uris");
+        }
+        let has_secret = self.client_secret.is_some() || answer.contains_key("client_secret");
+        let unusable = echoed(&answer, has_secret).filter(|method| !usable_auth_method(method));
+        if unusable.is_some() {
+            answer.shift_remove("token_endpoint_auth_method");
+        }
         let new_secret = answer.contains_key("client_secret");
         let new_expiry = answer.contains_key("client_secret_expires_at");
         let mut whole = self.update(request);
@@ -135,11 +199,14 @@ impl ManagedClient {
             // 0 is never; the expiry that is known is put back below, past or not.
             whole.insert("client_secret_expires_at".to_owned(), json!(0));
         }
-        let mut issued = match issue(whole.clone(), endpoint, request, now) {
+        // Where an answer leaves the method open, the known one stays.
+        let known_method = std::slice::from_ref(&self.token_endpoint_auth_method);
+        let asked = Asked { request, listed_methods: Some(known_method) };
+        let mut issued = match issue(whole.clone(), endpoint, asked, now) {
             Err(failure) if failure.code == "redirect_uris_not_honoured" => {
-                let mut asked = request.clone();
-                asked.shift_remove("redirect_uris");
-                let mut issued = issue(whole, endpoint, &asked, now)?;
+                let mut without = request.clone();
+                without.shift_remove("redirect_uris");
+                let mut issued = issue(whole, endpoint, Asked { request: &without, ..asked }, now)?;
                 issued.warnings.push(failure.message);
                 issued.callbacks_honoured = false;
                 // The response contains none of our callbacks: the known registered callbacks are kept.
@@ -156,6 +223,13 @@ impl ManagedClient {
         }
         issued.client_id_issued_at = issued.client_id_issued_at.or(self.client_id_issued_at);
         issued.warnings.extend(foreign);
+        issued.warnings.extend(unusable.map(|method| {
+            format!(
+                "The answer names the auth method `{}`, which cannot be used here; `{}` stays in use.",
+                clean(&method, 100),
+                issued.token_endpoint_auth_method
+            )
+        }));
         Ok(issued)
     }
 
@@ -168,15 +242,15 @@ impl ManagedClient {
     }
 }
 
-fn refusal(status: u16, retry_after: Option<u64>, body: &[u8]) -> Failure {
-    let failure = classify_refusal(status, retry_after, body);
-    let (code, message) = match status {
+fn refusal(answer: &HttpAnswer<'_>) -> Failure {
+    let failure = classify_refusal(answer);
+    let (code, message) = match answer.status {
         401 => (
             "management_token_refused",
             "The authorization server no longer accepts the registration access token, or does not know the client (RFC 7592 §2.1 does not distinguish the two).",
         ),
         404 | 410 => ("client_forgotten", "The authorization server does not know the client any more."),
-        403 | 405 | 501 => (
+        300..=399 | 403 | 405 | 501 => (
             "management_not_allowed",
             "The authorization server does not let this client be read or changed (RFC 7592).",
         ),
@@ -233,7 +307,7 @@ mod tests {
     fn update_answer_is_merged_into_the_client() {
         let wanted = object(json!({ "client_name": "New", "redirect_uris": ["https://g/cb"] }));
         let read = |status, body: Value| {
-            recorded().read_update(status, None, body.to_string().as_bytes(), &wanted, now())
+            recorded().read_update(&HttpAnswer::new(status, body.to_string().as_bytes()), &wanted, now())
         };
         let bare = read(200, json!({ "client_id": "c" })).unwrap();
         assert_eq!(bare.response["client_name"], "New");
@@ -267,6 +341,7 @@ mod tests {
             (401, "management_token_refused"),
             (404, "client_forgotten"),
             (405, "management_not_allowed"),
+            (302, "management_not_allowed"),
             (403, "management_not_allowed"),
             (400, "invalid_client_metadata"),
             (503, "upstream_unavailable"),
@@ -277,12 +352,82 @@ mod tests {
     }
 
     #[test]
+    fn update_without_an_answer_is_read_back() {
+        let wanted = object(json!({ "client_name": "New", "redirect_uris": ["https://g/cb"] }));
+        for (status, body, back) in [
+            (200, "", true),
+            (200, " \r\n", true),
+            (200, "null", true),
+            (200, "{}", true),
+            (200, "\"\"", true),
+            (201, "", true),
+            (202, "", true),
+            (203, "{ }", true),
+            (204, "", true),
+            (205, "", true),
+            (200, "OK", true),
+            (200, "<html>", true),
+            (200, "[]", true),
+            (200, "{\"client_id\":\"c\"}", false),
+            (404, "", false),
+            (302, "", false),
+            (500, "", false),
+        ] {
+            let answer = HttpAnswer::new(status, body.as_bytes());
+            assert_eq!(recorded().must_be_read_back(&answer), back, "{status} {body:?}");
+            if back && answer.says_nothing() {
+                let issued = recorded().read_update(&answer, &wanted, now()).unwrap();
+                assert_eq!(issued.response["client_name"], "New");
+                assert!(
+                    issued.warnings[0].contains("taken to be as it was asked for"),
+                    "{:?}",
+                    issued.warnings
+                );
+            }
+        }
+        let read = |status, body: Value| {
+            recorded().read_back(&HttpAnswer::new(status, body.to_string().as_bytes()), &wanted, now())
+        };
+        let done =
+            read(200, json!({ "client_id": "c", "client_name": "New", "registration_access_token": "t2" }))
+                .unwrap()
+                .unwrap();
+        assert_eq!(done.registration_access_token.unwrap().expose(), "t2");
+        assert!(done.warnings.is_empty(), "{:?}", done.warnings);
+        let ignored = read(200, json!({ "client_id": "c", "client_name": "Old" })).unwrap().unwrap();
+        assert_eq!(ignored.response["client_name"], "Old");
+        assert!(ignored.warnings[0].contains("client_name"), "{:?}", ignored.warnings);
+        assert_eq!(read(200, json!({ "client_id": "d" })).unwrap().unwrap_err().code, "client_id_changed");
+        for (status, body) in
+            [(404, json!({})), (405, json!({})), (200, json!({})), (200, json!(null)), (200, json!("OK"))]
+        {
+            assert!(read(status, body.clone()).is_none(), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn unusable_auth_method_in_an_answer_changes_nothing() {
+        for method in ["private_key_jwt", "client_secret_jwt", "tls_client_auth", "bearer"] {
+            let body = json!({ "client_id": "c", "token_endpoint_auth_method": method }).to_string();
+            let issued = recorded().read_read(&HttpAnswer::new(200, body.as_bytes()), now()).unwrap();
+            assert_eq!(issued.token_endpoint_auth_method, "client_secret_post");
+            assert!(issued.warnings.iter().any(|one| one.contains(method)), "{:?}", issued.warnings);
+        }
+        let body = json!({ "client_id": "c", "token_endpoint_auth_method": "none" }).to_string();
+        let issued = recorded().read_read(&HttpAnswer::new(200, body.as_bytes()), now()).unwrap();
+        assert_eq!(issued.token_endpoint_auth_method, "client_secret_post");
+    }
+
+    #[test]
     fn read_returns_rotated_credentials() {
         let body = json!({ "client_id": "c", "registration_access_token": "t2", "token_endpoint_auth_method": ["client_secret_basic"], "redirect_uris": ["https://g/cb"] });
-        let read = recorded().read_read(200, None, body.to_string().as_bytes(), now()).unwrap();
+        let read = recorded().read_read(&HttpAnswer::new(200, body.to_string().as_bytes()), now()).unwrap();
         assert_eq!(read.registration_access_token.unwrap().expose(), "t2");
         assert_eq!(read.token_endpoint_auth_method, "client_secret_basic");
-        assert_eq!(recorded().read_read(404, None, b"", now()).unwrap_err().code, "client_forgotten");
+        assert_eq!(
+            recorded().read_read(&HttpAnswer::new(404, b""), now()).unwrap_err().code,
+            "client_forgotten"
+        );
     }
 
     #[test]
@@ -300,7 +445,8 @@ mod tests {
             json!({ "registration_client_uri": 7 }),
             json!({ "registration_access_token": 7 }),
         ] {
-            let read = recorded().read_read(200, None, odd.to_string().as_bytes(), now()).unwrap();
+            let read =
+                recorded().read_read(&HttpAnswer::new(200, odd.to_string().as_bytes()), now()).unwrap();
             assert_eq!(read.registration_client_uri.as_deref(), Some("https://h/register/c"), "{odd}");
             assert!(read.registration_access_token.is_some(), "{odd}");
         }

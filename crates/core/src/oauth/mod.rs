@@ -2,6 +2,8 @@
 //! registration (RFC 7591) and its management (RFC 7592), Client ID Metadata Documents, challenges (RFC 9110 §11.6.1), failures.
 
 mod answer;
+mod auth_method;
+mod callbacks;
 mod challenge;
 mod client_id_document;
 mod discovery;
@@ -9,19 +11,26 @@ mod exchange;
 mod failure;
 mod hide;
 mod hint;
+mod http_answer;
 mod json;
 mod management;
 mod management_address;
+mod markup;
+mod moment;
 mod published;
+mod reading;
 mod refusal_members;
+mod refusal_words;
 mod request;
 mod retry;
 mod sanitize;
 mod shown_members;
+mod unusable;
 mod verbatim;
 
 pub use crate::origin::is_same_origin;
-pub use answer::{Issued, read_answer};
+pub use answer::{Asked, Issued, read_answer};
+pub use auth_method::usable_auth_method;
 pub use challenge::{Challenge, parse_challenges};
 pub use client_id_document::{MAX_DOCUMENT_BYTES, client_id_document, document_path, document_url};
 pub use discovery::{
@@ -33,6 +42,7 @@ pub use exchange::Exchange;
 pub(crate) use failure::clean;
 pub use failure::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds};
 pub use hint::complete_hint;
+pub use http_answer::HttpAnswer;
 pub use json::read_object;
 pub use management::ManagedClient;
 pub use published::{ResourceVerdict, ServerVerdict, judge_resource, judge_server};
@@ -40,6 +50,7 @@ pub use request::{Adjustment, Negotiated, Prepared, RequestPolicy, build_request
 pub use retry::adjust_after_refusal;
 pub use sanitize::{is_plain, sanitize};
 pub use shown_members::shown_members;
+pub use unusable::UnusableClient;
 pub use verbatim::verbatim;
 
 #[cfg(test)]

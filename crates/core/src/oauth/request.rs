@@ -1,6 +1,7 @@
 //! The body of a registration request (RFC 7591 §3.1): what is wanted, fitted to one authorization server, every
 //! difference on record.
 
+use super::auth_method::{SECRET_METHODS, USABLE, usable_auth_method};
 use super::discovery::Discovery;
 use super::failure::{Failure, FailureClass, clean};
 use crate::metadata::{EffectiveMetadata, ScopePolicy};
@@ -98,9 +99,6 @@ const SENT: [&str; 17] = [
 
 pub(super) const AUTH_METHOD: &str = "token_endpoint_auth_method";
 
-/// The methods we can use with a secret, best first: OAuth 2.1 §2.4.1 makes `client_secret_post` the mandatory one.
-pub(super) const SECRET_METHODS: [&str; 2] = ["client_secret_post", "client_secret_basic"];
-
 /// Fits the wanted auth method to what the authorization server lists (INV-23). An admin's choice is never changed: where
 /// the list lacks it, it is tried, because lists are often incomplete. An absent list means that `none` is worth trying.
 pub fn negotiate_auth_method(
@@ -108,14 +106,22 @@ pub fn negotiate_auth_method(
     is_admins: bool,
     supported: Option<&[String]>,
 ) -> Result<Negotiated, Failure> {
-    let usable = || ["none"].into_iter().chain(SECRET_METHODS);
     let listed = |method: &str| supported.is_none_or(|methods| methods.iter().any(|one| one == method));
-    let is_usable = usable().any(|method| method == wanted);
+    let is_usable = usable_auth_method(wanted);
     if listed(wanted) && is_usable {
         return Ok(Negotiated { method: wanted.to_owned(), why: None });
     }
+    if is_admins && !is_usable {
+        return Err(Failure::new(
+            FailureClass::Configuration,
+            "auth_method_not_supported",
+            format!(
+                "`token_endpoint_auth_method` is set to `{wanted}`, which needs keys or certificates that this registry does not hold. Set it to one of {USABLE}, or remove the member."
+            ),
+        ));
+    }
     let offered = clean(&supported.unwrap_or_default().join(", "), 200);
-    let Some(first) = usable().find(|method| listed(method)) else {
+    let Some(first) = ["none"].into_iter().chain(SECRET_METHODS).find(|method| listed(method)) else {
         return Err(Failure::new(
             FailureClass::NeedsAdmin,
             "auth_method_not_supported",
@@ -124,15 +130,6 @@ pub fn negotiate_auth_method(
             ),
         ));
     };
-    if is_admins && !is_usable {
-        return Err(Failure::new(
-            FailureClass::Configuration,
-            "auth_method_not_supported",
-            format!(
-                "`token_endpoint_auth_method` is set to `{wanted}`, which cannot be used here. The authorization server offers: {offered}. Choose one of these, or remove the member."
-            ),
-        ));
-    }
     Ok(if is_admins {
         Negotiated {
             method: wanted.to_owned(),

@@ -1,10 +1,11 @@
 //! The adjusted retry after a refusal (INV-23): what the authorization server names as wrong and no admin set is dropped or
 //! changed, each member once, with its reason on record.
 
+use super::auth_method::SECRET_METHODS;
 use super::discovery::Discovery;
 use super::failure::{Failure, FailureClass};
 use super::refusal_members::RefusalMembers;
-use super::request::{AUTH_METHOD, Adjustment, Prepared, RequestPolicy, SECRET_METHODS, text};
+use super::request::{AUTH_METHOD, Adjustment, Prepared, RequestPolicy, text};
 use crate::plain_name::plain_name;
 use serde_json::{Map, Value, json};
 

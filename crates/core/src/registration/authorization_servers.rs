@@ -119,7 +119,8 @@ pub struct DiscoverOutcome {
 /// The result of a registration.
 #[derive(Debug)]
 pub struct RegisterOutcome {
-    /// The client, or the failure. [`FailureClass::Ambiguous`](crate::oauth::FailureClass::Ambiguous) when a client may exist.
+    /// The client, or the failure. [`FailureClass::Ambiguous`](crate::oauth::FailureClass::Ambiguous) or
+    /// [`FailureClass::Unusable`](crate::oauth::FailureClass::Unusable) when a client may exist.
     pub result: Result<Issued, Failure>,
     /// The exchange, without secrets.
     pub exchange: Exchange,
@@ -131,8 +132,8 @@ pub struct ManageOutcome {
     /// The client as it is now, or the failure. [`FailureClass::Ambiguous`](crate::oauth::FailureClass::Ambiguous) when the response was lost: secret
     /// and token may have been rotated.
     pub result: Result<Issued, Failure>,
-    /// The exchange, without secrets.
-    pub exchange: Exchange,
+    /// The exchanges, without secrets: an update that is answered without the client is followed by a read.
+    pub exchanges: Vec<Exchange>,
 }
 
 /// The result of a deletion.

@@ -208,13 +208,15 @@ pub struct EndingClient {
     pub ended_at: Timestamp,
     /// Before when its deletion is not tried (again).
     pub not_before: Option<Timestamp>,
+    /// Whether gateways may still use it for a while. False for a client that was never usable.
+    pub drains: bool,
 }
 
 impl EndingClient {
-    /// When the client is deregistered: immediately for a deleted server, otherwise after draining.
+    /// When the client is deregistered: immediately for a deleted server and for an unusable client, otherwise after draining.
     pub fn due(&self, desired: &Desired, now: Timestamp) -> Timestamp {
-        let drained =
-            if desired.is_gone(now) { self.ended_at } else { self.ended_at + desired.rules.drain_for };
+        let waits = self.drains && !desired.is_gone(now);
+        let drained = if waits { self.ended_at + desired.rules.drain_for } else { self.ended_at };
         self.not_before.map_or(drained, |moment| moment.max(drained))
     }
 }

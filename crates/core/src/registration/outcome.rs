@@ -77,7 +77,9 @@ pub fn after_failure(
         FailureClass::Protocol
         | FailureClass::NeedsAdmin
         | FailureClass::Configuration
-        | FailureClass::Security => give_up(),
+        | FailureClass::Security
+        // Each repetition may leave one more client behind (INV-3).
+        | FailureClass::Unusable => give_up(),
     }
 }
 

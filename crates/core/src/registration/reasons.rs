@@ -12,6 +12,9 @@ pub enum RetryClass {
     Unconfirmed,
     /// The response is invalid: the request is repeated once, then a user must act.
     RetriesOnce,
+    /// A registration was answered with success and yields no usable client: it is not repeated, and the client that may
+    /// exist is in the ledger of orphaned clients.
+    Unusable,
     /// A user must act: an admin here, or the authorization server's owner.
     NeedsUser,
     /// The registration stopped for safety; a user must act.
@@ -29,10 +32,11 @@ pub enum RetryClass {
 
 impl RetryClass {
     /// All classes, in the order of `docs/registration-failures.md`.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Retries,
         Self::Unconfirmed,
         Self::RetriesOnce,
+        Self::Unusable,
         Self::NeedsUser,
         Self::Security,
         Self::AwaitsApproval,
@@ -47,6 +51,7 @@ impl RetryClass {
             Self::Retries => "Retried automatically, with growing delays",
             Self::Unconfirmed => "Sent, but the response was lost",
             Self::RetriesOnce => "The response is invalid: tried twice",
+            Self::Unusable => "Answered with success, but there is no usable client: not repeated",
             Self::NeedsUser => "Needs a user",
             Self::Security => "Stopped for safety",
             Self::AwaitsApproval => "In use, and waits for approval",
@@ -157,18 +162,6 @@ pub static REASONS: &[Reason] = &[
         "Check the URL; tell the upstream's owner.",
     ),
     reason(
-        "answer_not_json",
-        R::RetriesOnce,
-        "The response is not a JSON object, or has a duplicate member.",
-        "Tell the upstream's owner.",
-    ),
-    reason(
-        "answer_too_large",
-        R::RetriesOnce,
-        "The response exceeds the size limit.",
-        "Tell the upstream's owner.",
-    ),
-    reason(
         "encoding_not_understood",
         R::RetriesOnce,
         "The response has a content encoding that was not asked for and cannot be decoded.",
@@ -187,28 +180,58 @@ pub static REASONS: &[Reason] = &[
         "Enter the address it redirects to.",
     ),
     reason(
-        "client_id_missing",
-        R::RetriesOnce,
-        "The response contains no usable `client_id`.",
-        "Tell the upstream's owner.",
-    ),
-    reason(
         "client_id_changed",
         R::RetriesOnce,
         "The response is about another client than the requested one.",
         "Tell the upstream's owner.",
     ),
     reason(
+        "answer_not_json",
+        R::Unusable,
+        "The registration was answered with success, but the body is empty or not one JSON object. For a read or an update of a client: the same, and the client is kept.",
+        "Tell the upstream's owner, then Retry; or enter a client registered manually.",
+    ),
+    reason(
+        "answer_too_large",
+        R::Unusable,
+        "The response exceeds the size limit.",
+        "Tell the upstream's owner, then Retry; or enter a client registered manually.",
+    ),
+    reason(
+        "answer_contradictory",
+        R::Unusable,
+        "The response holds a `client_id` and an error at once.",
+        "Tell the upstream's owner, then Retry; or enter a client registered manually.",
+    ),
+    reason(
+        "client_id_missing",
+        R::Unusable,
+        "The response contains no usable `client_id`; the text says what it has instead.",
+        "Tell the upstream's owner, then Retry; or enter a client registered manually.",
+    ),
+    reason(
         "client_secret_expired",
-        R::RetriesOnce,
+        R::Unusable,
         "The authorization server issued a secret that has already expired.",
-        "Tell the upstream's owner.",
+        "Check this machine's clock and tell the upstream's owner, then Retry; or enter a client registered manually.",
     ),
     reason(
         "secret_missing",
-        R::RetriesOnce,
-        "The authorization server registered an auth method that needs a secret, but issued none.",
-        "Set `token_endpoint_auth_method`, or tell the upstream's owner.",
+        R::Unusable,
+        "The authorization server registered an auth method that needs a secret, but issued none that can be used.",
+        "Set `token_endpoint_auth_method` (`none` where it accepts clients without a secret), or tell the upstream's owner and Retry; or enter a client registered manually.",
+    ),
+    reason(
+        "auth_method_not_usable",
+        R::Unusable,
+        "The authorization server registered an auth method that needs keys or certificates, such as `private_key_jwt`.",
+        "Ask its owner to register `none`, `client_secret_basic` or `client_secret_post`, then Retry; or enter a client registered manually.",
+    ),
+    reason(
+        "redirect_uris_not_honoured",
+        R::Unusable,
+        "The authorization server registered other callbacks than the gateway's.",
+        "Ask its owner to allow the callback shown, then Retry; or enter a client registered manually.",
     ),
     reason(
         "authorization_server_not_found",
@@ -235,6 +258,12 @@ pub static REASONS: &[Reason] = &[
         "Register a client manually with the callback shown, then enter its `client_id`.",
     ),
     reason(
+        "registration_redirected",
+        R::NeedsUser,
+        "The registration endpoint answered with a redirect, which is not followed: the text names its address.",
+        "Set `registration_endpoint` to the address for registrations, as a complete URL.",
+    ),
+    reason(
         "registration_not_allowed",
         R::NeedsUser,
         "The authorization server refuses this client; its error description says why.",
@@ -256,12 +285,6 @@ pub static REASONS: &[Reason] = &[
         "invalid_redirect_uri",
         R::NeedsUser,
         "The authorization server does not accept the gateway's callback.",
-        "Ask its owner to allow the callback shown.",
-    ),
-    reason(
-        "redirect_uris_not_honoured",
-        R::NeedsUser,
-        "The authorization server registered other callbacks than the gateway's.",
         "Ask its owner to allow the callback shown.",
     ),
     reason(

@@ -76,6 +76,8 @@ words! {
         Active = "active",
         /// Replaced; still served to gateways that ask for its generation.
         Draining = "draining",
+        /// Made by an answer that yields no usable client: never served, deleted upstream as soon as possible.
+        Unusable = "unusable",
         /// Deleted upstream, or given up.
         Withdrawn = "withdrawn",
     }

@@ -1,7 +1,7 @@
 //! Connections that never carry a request, so that no server can have acted on one.
 
 use crate::hostile::{TEST_TIMEOUT, answering};
-use crate::upstream::{Reply, guarded, hasty};
+use crate::upstream::{Reply, asked, guarded, hasty};
 use registry_core::egress::Scope;
 use registry_core::oauth::{FailureClass, ManagedClient};
 use registry_core::secret::Secret;
@@ -35,7 +35,7 @@ async fn failed_handshakes_are_reported() {
         };
         let client = if expected == "timeout" { hasty() } else { guarded() };
         let request = Map::new();
-        let sending = register(&client, &url, &request, None);
+        let sending = register(&client, &url, asked(&request), None);
         let (outcome, ()) =
             timeout(TEST_TIMEOUT, async { tokio::join!(sending, serving) }).await.expect(what);
         let failure = outcome.result.unwrap_err();
@@ -63,7 +63,7 @@ async fn refused_connections_are_never_ambiguous() {
     };
     let (guarded, request) = (guarded(), Map::new());
     for failure in [
-        register(&guarded, &url, &request, None).await.result.unwrap_err(),
+        register(&guarded, &url, asked(&request), None).await.result.unwrap_err(),
         update(&guarded, &client, &request).await.result.unwrap_err(),
         read(&guarded, &client).await.result.unwrap_err(),
         delete(&guarded, &url, &client.registration_access_token).await.result.unwrap_err(),

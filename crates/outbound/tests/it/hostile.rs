@@ -1,6 +1,8 @@
 //! Answers made to harm: each ends within its limits, and what is said of it afterwards is right.
 
-use crate::upstream::{Reply, Seen, Upstream, guarded, gzipped_spaces, gzipped_spaces_without_end, hasty};
+use crate::upstream::{
+    Reply, Seen, Upstream, asked, guarded, gzipped_spaces, gzipped_spaces_without_end, hasty,
+};
 use registry_core::oauth::FailureClass;
 use registry_core::secret::Secret;
 use registry_outbound::{DiscoverTarget, UpstreamClient, delete, discover, register};
@@ -31,7 +33,8 @@ const CLOSED: Response = ("connection_lost", "closed the connection without a re
 
 /// What is said of a registration that is answered so.
 const LOST: (FailureClass, &str) = (FailureClass::Ambiguous, "answer_lost");
-const CLIENT_ID_MISSING: (FailureClass, &str) = (FailureClass::Protocol, "client_id_missing");
+const CLIENT_ID_MISSING: (FailureClass, &str) = (FailureClass::Unusable, "client_id_missing");
+const TOO_LARGE_TO_USE: (FailureClass, &str) = (FailureClass::Unusable, "answer_too_large");
 
 fn raw(text: &str) -> Reply {
     Reply::Raw(text.as_bytes().to_vec())
@@ -82,7 +85,7 @@ async fn both(
     };
     let post = async {
         let (url, request) = (posted.url("/register"), Map::new());
-        let outcome = timeout(TEST_TIMEOUT, register(client, &url, &request, None)).await.expect(what);
+        let outcome = timeout(TEST_TIMEOUT, register(client, &url, asked(&request), None)).await.expect(what);
         let failure = outcome.result.unwrap_err();
         assert_eq!((failure.class, failure.code), registration, "{what}: POST");
     };
@@ -124,7 +127,7 @@ async fn endless_bodies_are_cut() {
         ("deflate", endless("content-encoding: deflate\r\n")),
         ("zstandard", endless("content-encoding: zstd\r\n")),
     ] {
-        check(what, reply, TOO_LARGE, LOST).await;
+        check(what, reply, TOO_LARGE, TOO_LARGE_TO_USE).await;
     }
     let grown = peak_memory() - before;
     assert!(grown < MAX_MEMORY_KIB, "{grown} KiB");
@@ -274,7 +277,7 @@ async fn irregular_complete_answers_are_accepted() {
             "no body",
             raw(&format!("{ok}content-length: 0\r\n\r\n")),
             NO_JSON,
-            (FailureClass::Protocol, "answer_not_json"),
+            (FailureClass::Unusable, "answer_not_json"),
         ),
         (
             "another protocol from here on",

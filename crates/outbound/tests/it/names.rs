@@ -1,7 +1,7 @@
 //! Names: asked for once, every address judged, and no other connected to.
 
 use crate::authority::Authority;
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{Reply, Upstream, asked};
 use registry_core::egress::{EgressPolicy, METADATA, NO_SERVER, PRIVATE};
 use registry_core::oauth::{Failure, FailureClass};
 use registry_outbound::{Addresses, DiscoverTarget, Limits, Lookup, UpstreamClient, discover, register};
@@ -78,7 +78,7 @@ fn allowing(rules: &[&str]) -> EgressPolicy {
 
 /// Whether a registration at `url` came about, or why not.
 async fn registered(client: &UpstreamClient, url: &str) -> Result<(), Failure> {
-    register(client, url, &Map::new(), None).await.result.map(drop)
+    register(client, url, asked(&Map::new()), None).await.result.map(drop)
 }
 
 async fn class_and_code(client: &UpstreamClient, url: &str) -> (FailureClass, &'static str) {

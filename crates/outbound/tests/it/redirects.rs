@@ -2,7 +2,7 @@
 
 use crate::authority::Authority;
 use crate::names::Script;
-use crate::upstream::{Reply, Upstream, guarded};
+use crate::upstream::{Reply, Upstream, asked, guarded};
 use registry_core::egress::EgressPolicy;
 use registry_core::secret::Secret;
 use registry_outbound::{DiscoverTarget, Limits, UpstreamClient, delete, discover, register, self_check};
@@ -143,8 +143,8 @@ async fn request_with_a_body_or_credential_is_never_redirected() {
         let token = Secret::new("canary");
         let url = upstream.url("/register");
         for token in [None, Some(&token)] {
-            let failure = register(&guarded(), &url, &Map::new(), token).await.result.unwrap_err();
-            assert_eq!(failure.code, "unexpected_status", "{status}");
+            let failure = register(&guarded(), &url, asked(&Map::new()), token).await.result.unwrap_err();
+            assert_eq!(failure.code, "registration_redirected", "{status}");
         }
         assert!(delete(&guarded(), &url, &token).await.result.is_err(), "{status}");
         // A document of our own is to be where we say it is.

@@ -1,6 +1,6 @@
 //! One registration: what is sent, and what is known when something goes wrong.
 
-use crate::upstream::{Reply, Upstream, guarded, hasty};
+use crate::upstream::{Reply, Upstream, asked, guarded, hasty};
 use registry_core::oauth::FailureClass;
 use registry_core::secret::Secret;
 use registry_outbound::{RegisterOutcome, UpstreamClient, register};
@@ -15,7 +15,7 @@ fn request() -> Map<String, Value> {
 }
 
 async fn send(guarded: &UpstreamClient, url: &str) -> RegisterOutcome {
-    register(guarded, url, &request(), None).await
+    register(guarded, url, asked(&request()), None).await
 }
 
 async fn class_and_code(guarded: &UpstreamClient, url: &str) -> (FailureClass, &'static str) {
@@ -29,7 +29,7 @@ async fn client_is_registered_with_exactly_the_request() {
     let upstream = Upstream::start(move |_, _| Reply::json(201, &issued)).await;
     let token = Secret::new("iat");
     let url = upstream.url("/register?tenant=1");
-    let outcome = register(&guarded(), &url, &request(), Some(&token)).await;
+    let outcome = register(&guarded(), &url, asked(&request()), Some(&token)).await;
     let issued = outcome.result.unwrap();
     assert_eq!(issued.client_id, "c");
     assert_eq!(issued.client_secret, Some(Secret::new("canary")));
@@ -55,8 +55,10 @@ async fn redirects_are_answers_and_never_followed() {
         let to = other.url("/register");
         let upstream = Upstream::start(move |_, _| Reply::redirect(status, to.clone())).await;
         let token = Secret::new("iat");
-        let outcome = register(&guarded(), &upstream.url("/register"), &request(), Some(&token)).await;
-        assert_eq!(outcome.result.unwrap_err().code, "unexpected_status");
+        let outcome = register(&guarded(), &upstream.url("/register"), asked(&request()), Some(&token)).await;
+        let failure = outcome.result.unwrap_err();
+        assert_eq!(failure.code, "registration_redirected");
+        assert!(failure.message.contains(&other.url("/register")), "{}", failure.message);
         assert_eq!(upstream.seen().len(), 1);
     }
     assert!(other.seen().is_empty());
@@ -80,9 +82,25 @@ async fn lost_answer_is_ambiguous() {
         assert_eq!(lost, (FailureClass::Ambiguous, "answer_lost"), "{lose}");
         assert_eq!(upstream.seen().len(), 1, "sent once and never again");
     }
-    let large = json!({ "client_id": "c", "x": "x".repeat(64 * 1024) });
-    let upstream = Upstream::start(move |_, _| Reply::json(201, &large)).await;
-    assert_eq!(class_and_code(&guarded(), &upstream.url("/r")).await.1, "answer_lost");
+    let named = "HTTP/1.1 201 Created\r\ncontent-length: 99\r\n\r\n{\"client_id\":\"c\",\"x\":";
+    let upstream = Upstream::start(move |_, _| Reply::Stall(named.into())).await;
+    let lost = send(&hasty(), &upstream.url("/r")).await.result.unwrap_err();
+    assert_eq!((lost.class, lost.code), (FailureClass::Ambiguous, "answer_lost"));
+    assert_eq!(lost.unusable.unwrap().client_id.as_deref(), Some("c"), "what was read names the client");
+}
+
+#[tokio::test]
+async fn too_large_answer_is_not_sent_for_again() {
+    let upstream = Upstream::start(move |base, _| {
+        let uri = format!("{base}/r/c");
+        let large = json!({ "client_id": "c", "registration_client_uri": uri, "registration_access_token": "tok-of-c", "x": "x".repeat(64 * 1024) });
+        Reply::json(201, &large)
+    })
+    .await;
+    let failure = send(&guarded(), &upstream.url("/r")).await.result.unwrap_err();
+    assert_eq!((failure.class, failure.code), (FailureClass::Unusable, "answer_too_large"));
+    let client = failure.unusable.unwrap();
+    assert_eq!(client.management.unwrap().0, upstream.url("/r/c"));
 }
 
 #[tokio::test]
@@ -131,7 +149,7 @@ async fn token_repeated_by_an_upstream_is_removed() {
         (201, json!({ "client_id": "c", "echo": { "authorization": "Bearer iat-canary" } })),
     ] {
         let upstream = Upstream::start(move |_, _| Reply::json(status, &body)).await;
-        let outcome = register(&guarded(), &upstream.url("/r"), &request(), Some(&token)).await;
+        let outcome = register(&guarded(), &upstream.url("/r"), asked(&request()), Some(&token)).await;
         assert!(!format!("{outcome:?}").contains("canary"), "{status}");
         if status == 401 {
             let failure = outcome.result.unwrap_err();
@@ -141,7 +159,7 @@ async fn token_repeated_by_an_upstream_is_removed() {
     }
     let upstream = Upstream::start(|_, _| Reply::status(201)).await;
     let broken = Secret::new("line\nbreak");
-    let outcome = register(&guarded(), &upstream.url("/r"), &request(), Some(&broken)).await;
+    let outcome = register(&guarded(), &upstream.url("/r"), asked(&request()), Some(&broken)).await;
     let failure = outcome.result.unwrap_err();
     assert_eq!((failure.class, failure.code), (FailureClass::Configuration, "token_not_sendable"));
     assert!(upstream.seen().is_empty());

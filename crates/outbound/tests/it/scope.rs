@@ -2,7 +2,7 @@
 
 use crate::authority::Authority;
 use crate::names::Script;
-use crate::upstream::{Reply, Seen, Upstream};
+use crate::upstream::{Reply, Seen, Upstream, asked};
 use registry_core::egress::{EgressPolicy, Scope};
 use registry_core::oauth::FailureClass;
 use registry_outbound::{DiscoverTarget, Limits, UpstreamClient, discover, register};
@@ -109,7 +109,7 @@ async fn public_server_leads_to_no_address_that_only_the_list_opens() {
                 Ok(found) => {
                     let within = client.within(found.scope(client.policy()));
                     let endpoint = found.authorization_server().registration_endpoint().unwrap().to_owned();
-                    register(&within, &endpoint, &Map::new(), None).await.result.unwrap_err()
+                    register(&within, &endpoint, asked(&Map::new()), None).await.result.unwrap_err()
                 }
             };
             assert_eq!((failure.class, failure.code), (FailureClass::Security, "address_blocked"), "{what}");
@@ -149,7 +149,7 @@ async fn internal_server_leads_to_what_the_list_opens() {
             (issuer.as_str(), Some(&Scope::Everything))
         );
         let within = client.within(found.scope(client.policy()));
-        let registered = register(&within, &format!("{issuer}/register"), &Map::new(), None).await;
+        let registered = register(&within, &format!("{issuer}/register"), asked(&Map::new()), None).await;
         assert_eq!(registered.result.unwrap().client_id, "c", "{rules:?}");
     }
 }
@@ -162,8 +162,8 @@ async fn configured_host_is_reached_and_no_other() {
     let client = client(&["127.0.0.0/8"], &authority);
     let scope = client.policy().scope_by_text("https://mcp.public.example/mcp", [issuer.as_str()]);
     let within = client.within(scope);
-    assert!(register(&within, &format!("{issuer}/register"), &Map::new(), None).await.result.is_ok());
+    assert!(register(&within, &format!("{issuer}/register"), asked(&Map::new()), None).await.result.is_ok());
     let other = format!("https://other.example:{}/register", inside.port);
-    let failure = register(&within, &other, &Map::new(), None).await.result.unwrap_err();
+    let failure = register(&within, &other, asked(&Map::new()), None).await.result.unwrap_err();
     assert_eq!((failure.class, failure.code), (FailureClass::Security, "address_blocked"));
 }

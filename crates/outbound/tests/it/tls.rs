@@ -2,7 +2,7 @@
 
 use crate::authority::{Authority, self_signed};
 use crate::names::Script;
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{Reply, Upstream, asked};
 use registry_core::egress::EgressPolicy;
 use registry_core::oauth::{Failure, FailureClass};
 use registry_core::secret::Secret;
@@ -27,7 +27,7 @@ async fn serving(tls: TlsAcceptor) -> Upstream {
 async fn registered(client: &UpstreamClient, upstream: &Upstream, host: &str) -> Result<String, Failure> {
     let url = format!("https://{host}:{}/register", upstream.port);
     let token = Secret::new("canary");
-    let outcome = register(client, &url, &Map::new(), Some(&token)).await;
+    let outcome = register(client, &url, asked(&Map::new()), Some(&token)).await;
     outcome.result.map(|issued| issued.client_id)
 }
 

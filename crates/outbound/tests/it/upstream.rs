@@ -268,3 +268,8 @@ pub(crate) fn gzipped_spaces_without_end() -> (Vec<u8>, Vec<u8>) {
     let some = gzipped_spaces(64);
     (some[..12].to_vec(), some[12..25].repeat(4096))
 }
+
+/// A registration with `request` at an authorization server that lists no auth methods.
+pub(crate) fn asked(request: &serde_json::Map<String, serde_json::Value>) -> registry_core::oauth::Asked<'_> {
+    registry_core::oauth::Asked { request, listed_methods: None }
+}

@@ -338,7 +338,10 @@ pub(crate) async fn clients_of_generation(
     Ok(oauth_client::Entity::find()
         .filter(oauth_client::Column::RegistrationId.is_in(registrations))
         .filter(oauth_client::Column::Generation.eq(generation))
-        .filter(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()))
+        .filter(
+            oauth_client::Column::Status
+                .is_in([ClientStatus::Active.as_str(), ClientStatus::Draining.as_str()]),
+        )
         .all(read)
         .await?)
 }

@@ -22,10 +22,6 @@ use sea_orm::{
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// The year 10000, in epoch seconds. A `client_secret_expires_at` after it means that the secret does not expire: some
-/// servers send microseconds.
-const MAX_EXPIRY_SECONDS: i64 = 253_402_300_800;
-
 /// Whether `client` is pre-registered with a secret that a user has replaced since the step read it.
 pub(crate) async fn is_superseded(
     registry: &Registry,
@@ -61,16 +57,7 @@ pub(crate) async fn add_client(
         return republish(write, row, context, active.id, published).await;
     }
     end_active(write, row.id, ClientStatus::Draining).await?;
-    let newest: Option<i64> = oauth_client::Entity::find()
-        .select_only()
-        .column(oauth_client::Column::Generation)
-        .filter(oauth_client::Column::RegistrationId.eq(row.id))
-        .order_by_desc(oauth_client::Column::Generation)
-        .limit(1)
-        .into_tuple()
-        .one(&write.txn)
-        .await?;
-    let generation = newest.unwrap_or(0) + 1;
+    let generation = next_generation(write, row.id).await?;
     let id = write.registry.new_id();
     let mut model = oauth_client::ActiveModel {
         id: Set(id),
@@ -133,6 +120,20 @@ pub(crate) async fn add_client(
     write.audit(event);
     write.server_changed(workspace_of(&context.row.layers), ServerId(row.server_id));
     Ok(response)
+}
+
+/// The number of the next client of a registration.
+pub(crate) async fn next_generation(write: &Write<'_>, registration: Uuid) -> Result<i64> {
+    let newest: Option<i64> = oauth_client::Entity::find()
+        .select_only()
+        .column(oauth_client::Column::Generation)
+        .filter(oauth_client::Column::RegistrationId.eq(registration))
+        .order_by_desc(oauth_client::Column::Generation)
+        .limit(1)
+        .into_tuple()
+        .one(&write.txn)
+        .await?;
+    Ok(newest.unwrap_or(0) + 1)
 }
 
 /// Records the whole response to an update or a read (RFC 7592 §2.2, §2.1) of the client `id`, before anyone may use
@@ -209,10 +210,8 @@ pub(crate) async fn update_client(
 
 /// When the client secret expires, in epoch milliseconds; `None`: never.
 fn expiry_millis(issued: &Issued) -> Option<i64> {
-    issued
-        .client_secret_expires_at
-        .filter(|seconds| *seconds < MAX_EXPIRY_SECONDS)
-        .map(|seconds| seconds * 1000)
+    // Core reads no moment after the year 9999.
+    issued.client_secret_expires_at.map(|seconds| seconds.saturating_mul(1000))
 }
 
 /// Makes the sealed value of a client's member equal to `secret`: keeps the sealed value `old_id` if it decrypts to `secret`,

@@ -180,7 +180,7 @@ pub(crate) async fn leave_open(
     match left.step()? {
         AttemptStep::Register => {
             let issuer = orphans::issuer_of(row.discovery.as_deref(), row.id)?;
-            orphans::enter_lost_answer(write, layers, left, issuer, &failure).await?;
+            orphans::enter_lost_answer(write, layers, left, issuer, &failure, None).await?;
         }
         AttemptStep::Update | AttemptStep::Verify => {
             if let Some(client) = &active {

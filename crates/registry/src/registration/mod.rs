@@ -24,6 +24,7 @@ pub(crate) mod reregistration;
 pub(crate) mod select;
 pub(crate) mod settle;
 pub(crate) mod show;
+mod unusable;
 
 use crate::Registry;
 

@@ -61,13 +61,17 @@ pub(crate) async fn layers_of(registry: &Registry, write: &Write<'_>, server: Uu
 pub(crate) async fn observed(write: &Write<'_>, row: &registration::Model) -> Result<Observed> {
     let clients = oauth_client::Entity::find()
         .filter(oauth_client::Column::RegistrationId.eq(row.id))
-        .filter(oauth_client::Column::Status.eq(ClientStatus::Draining.as_str()))
+        .filter(
+            oauth_client::Column::Status
+                .is_in([ClientStatus::Draining.as_str(), ClientStatus::Unusable.as_str()]),
+        )
         .all(&write.txn)
         .await?;
     let ending = clients.into_iter().map(|client| EndingClient {
         id: OauthClientId(client.id),
         ended_at: moment(client.ended_at.unwrap_or(client.created_at)),
         not_before: client.withdraw_not_before.map(moment),
+        drains: client.status != ClientStatus::Unusable.as_str(),
     });
     let discovery = match (&row.discovery, row.discovered_at) {
         (Some(text), Some(at)) => {

@@ -13,7 +13,7 @@ use crate::storage::write::{Event, Write};
 use crate::{Actor, ConflictCode, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{OrphanId, RegistrationId, WorkspaceId};
-use registry_core::oauth::{Discovery, Failure};
+use registry_core::oauth::{Discovery, Failure, UnusableClient};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use sea_orm::{
@@ -23,13 +23,16 @@ use sea_orm::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// The kinds of entries. `answer_lost`: a registration was sent and its answer was lost. `unusable_answer`: a registration was
+/// answered with success, and the answer yields no usable client. `not_withdrawn`: a client could not be deleted.
+pub const ORPHAN_KINDS: [&str; 3] = ["answer_lost", "unusable_answer", "not_withdrawn"];
+
 /// An entry of the ledger.
 #[derive(Clone, Debug)]
 pub struct Orphan {
     /// Its id.
     pub id: OrphanId,
-    /// `answer_lost`: a registration was sent and its answer was lost. `not_withdrawn`: a client could not
-    /// be deleted.
+    /// A word of [`ORPHAN_KINDS`].
     pub kind: String,
     /// The registration it came of.
     pub registration: RegistrationId,
@@ -39,7 +42,7 @@ pub struct Orphan {
     pub server: String,
     /// The authorization server.
     pub issuer: Option<String>,
-    /// The client's id there; unknown when the answer was lost.
+    /// The client's id there, if it could be read.
     pub client_id: Option<String>,
     /// The name it was to be registered with, by which the owner of the authorization server can find it.
     pub client_name: Option<String>,
@@ -64,7 +67,7 @@ pub struct Orphan {
 /// Which entries to list.
 #[derive(Clone, Debug, Default)]
 pub struct OrphanFilter {
-    /// `answer_lost` or `not_withdrawn`.
+    /// A word of [`ORPHAN_KINDS`].
     pub kind: Option<String>,
     /// At this issuer, exactly.
     pub issuer: Option<String>,
@@ -185,30 +188,125 @@ impl TryFrom<orphan::Model> for Orphan {
     }
 }
 
-/// Enters a registration whose answer was lost.
+/// What an answer that cannot be used says of its client, and the row by which the client is deleted, if it can be.
+#[derive(Clone, Copy)]
+pub(crate) struct LeftBehind<'a> {
+    pub(crate) client: &'a UnusableClient,
+    pub(crate) deleting: Option<Uuid>,
+}
+
+/// Enters a registration whose answer was lost; with `left`, if its beginning was read.
 pub(crate) async fn enter_lost_answer(
     write: &mut Write<'_>,
     layers: &ServerLayers,
     tried: &attempt::Model,
     issuer: Option<String>,
     failure: &Failure,
+    left: Option<LeftBehind<'_>>,
+) -> Result<()> {
+    let detail = match left {
+        Some(left) => format!("{} {}", failure.message, left.client.fate()),
+        None => failure.message.clone(),
+    };
+    enter_attempt(write, layers, tried, ("answer_lost", failure.code, detail), issuer, left).await
+}
+
+/// Enters a registration whose answer yields no usable client.
+pub(crate) async fn enter_unusable_answer(
+    write: &mut Write<'_>,
+    layers: &ServerLayers,
+    tried: &attempt::Model,
+    issuer: Option<String>,
+    failure: &Failure,
+    left: LeftBehind<'_>,
+) -> Result<()> {
+    let told = ("unusable_answer", failure.code, failure.message.clone());
+    enter_attempt(write, layers, tried, told, issuer, Some(left)).await
+}
+
+async fn enter_attempt(
+    write: &mut Write<'_>,
+    layers: &ServerLayers,
+    tried: &attempt::Model,
+    (kind, reason, detail): (&str, &str, String),
+    issuer: Option<String>,
+    left: Option<LeftBehind<'_>>,
 ) -> Result<()> {
     let sent: Value = match &tried.request {
         Some(text) => json(text, "attempt", "request", tried.id)?,
         None => Value::Null,
     };
     let entry = orphan::ActiveModel {
-        kind: Set("answer_lost".to_owned()),
+        kind: Set(kind.to_owned()),
         registration_id: Set(tried.registration_id),
         attempt_id: Set(Some(tried.id)),
+        oauth_client_id: Set(left.and_then(|left| left.deleting)),
         issuer: Set(issuer),
+        client_id: Set(left.and_then(|left| left.client.client_id.clone())),
         client_name: Set(sent["client_name"].as_str().map(str::to_owned)),
-        reason: Set(failure.code.to_owned()),
-        detail: Set(failure.message.clone()),
+        registration_client_uri: Set(left.and_then(|left| left.client.registration_client_uri.clone())),
+        reason: Set(reason.to_owned()),
+        detail: Set(detail),
         contacts: Set(contacts(&sent)),
         ..Default::default()
     };
     enter(write, layers, entry).await
+}
+
+/// The open entry of a client that was never usable.
+async fn open_entry(write: &Write<'_>, client: &oauth_client::Model) -> Result<Option<orphan::Model>> {
+    Ok(orphan::Entity::find()
+        .filter(orphan::Column::OauthClientId.eq(client.id))
+        .filter(orphan::Column::ResolvedAt.is_null())
+        .one(&write.txn)
+        .await?)
+}
+
+/// Resolves the entry of a client that was never usable, and that does not exist any more or belongs to another server here.
+pub(crate) async fn resolve_unusable(
+    write: &mut Write<'_>,
+    layers: &ServerLayers,
+    client: &oauth_client::Model,
+    how: &str,
+) -> Result<()> {
+    let Some(entry) = open_entry(write, client).await? else { return Ok(()) };
+    let note = match how {
+        "shared" => "The same client is in use for another server here.",
+        _ => "The client was deleted at the authorization server.",
+    };
+    let resolved = orphan::ActiveModel {
+        id: Set(entry.id),
+        resolved_at: Set(Some(write.millis())),
+        resolved_by: Set(Some(write.actor_name())),
+        note: Set(Some(note.to_owned())),
+        ..Default::default()
+    };
+    resolved.update(&write.txn).await?;
+    let event = Event::new(AuditAction::OrphanResolved, "orphan", OrphanId(entry.id))
+        .named(entry.server)
+        .in_workspace(Some(workspace_of(layers)));
+    write.audit(event.after(json!({ "client_id": entry.client_id, "note": note })));
+    Ok(())
+}
+
+/// Says in the entry of a client that was never usable why it was not deleted.
+pub(crate) async fn explain_unusable(
+    write: &Write<'_>,
+    client: &oauth_client::Model,
+    failure: &Failure,
+) -> Result<()> {
+    let Some(entry) = open_entry(write, client).await? else { return Ok(()) };
+    let not_deleted = format!("It could not be deleted: {}", failure.message);
+    let expected = UnusableClient::default();
+    let detail = if entry.detail.contains(expected.fate()) {
+        entry.detail.replace(expected.fate(), &not_deleted)
+    } else {
+        format!("{} {not_deleted}", entry.detail)
+    };
+    orphan::ActiveModel { id: Set(entry.id), detail: Set(detail), ..Default::default() }
+        .update(&write.txn)
+        .await?;
+    Ok(())
 }
 
 /// Enters a client that could not be deleted.

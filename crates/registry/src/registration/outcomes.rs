@@ -11,6 +11,7 @@ use crate::registration::failures::{
 };
 use crate::registration::issuer_rate::slow_down;
 use crate::registration::orphans;
+use crate::registration::unusable::record_left_behind;
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{millis, set_word};
 use crate::storage::entity::{attempt, oauth_client, registration};
@@ -150,9 +151,8 @@ impl Finishing<'_, '_> {
             return Ok(());
         }
         let Self { write, row, attempt, context, .. } = self;
-        if failure.class == FailureClass::Ambiguous && attempt.step()? == AttemptStep::Register {
-            let issuer = context.observed.discovery.as_ref().map(|(found, _)| found.issuer.clone());
-            orphans::enter_lost_answer(write, &context.row.layers, attempt, issuer, failure).await?;
+        if attempt.step()? == AttemptStep::Register {
+            record_left_behind(write, row, context, attempt, failure).await?;
         }
         if manage_failed(write, row, context, attempt.step()?, failure).await? {
             return Ok(());
@@ -226,8 +226,12 @@ async fn end_client(
         .one(&write.txn)
         .await?
         .ok_or_else(|| Error::not_found("client", id))?;
-    if let Some(failure) = failure {
-        orphans::enter_not_withdrawn(write, &context.row.layers, &client, failure).await?;
+    let layers = &context.row.layers;
+    match (client.status.as_str() == ClientStatus::Unusable.as_str(), failure) {
+        (true, Some(failure)) => orphans::explain_unusable(write, &client, failure).await?,
+        (true, None) => orphans::resolve_unusable(write, layers, &client, how).await?,
+        (false, Some(failure)) => orphans::enter_not_withdrawn(write, layers, &client, failure).await?,
+        (false, None) => {}
     }
     // Its secrets are of no more use to anybody.
     write

@@ -81,7 +81,9 @@ mod tests {
         let mut config = Config::default();
         let registered = async |config: &Config| {
             let guarded = guarded(config, policy.clone()).unwrap();
-            let outcome = register(&guarded, &url, &Map::new(), None).await;
+            let request = Map::new();
+            let asked = registry_core::oauth::Asked { request: &request, listed_methods: None };
+            let outcome = register(&guarded, &url, asked, None).await;
             outcome.result.map(|issued| issued.client_id).map_err(|failure| failure.code)
         };
         assert_eq!(registered(&config).await, Err("certificate_not_trusted"));

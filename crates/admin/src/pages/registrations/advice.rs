@@ -66,29 +66,29 @@ fn remedies(reason: &str) -> Vec<Remedy> {
     use Remedy as R;
     match reason {
         "invalid_client_metadata" => vec![R::NamedMember, R::Client],
-        "auth_method_not_supported" | "secret_missing" => {
-            vec![R::Member("token_endpoint_auth_method"), R::Client]
-        }
+        "auth_method_not_supported" => vec![R::Member("token_endpoint_auth_method"), R::Client],
+        "secret_missing" => vec![R::Member("token_endpoint_auth_method"), R::Client, R::Ledger],
         "initial_access_token_needed" | "token_not_sendable" => vec![R::Token(Token::Needed), R::Client],
         "registration_not_allowed" => {
             vec![R::NamedMember, R::Client, R::Callback, R::Token(Token::Perhaps)]
         }
-        "invalid_redirect_uri" | "redirect_uris_not_honoured" => vec![R::Callback, R::Client],
+        "invalid_redirect_uri" => vec![R::Callback, R::Client],
+        "redirect_uris_not_honoured" => vec![R::Callback, R::Client, R::Ledger],
+        "registration_redirected" => vec![R::Member("registration_endpoint"), R::Client],
         "registration_not_supported" | "pre_registered_client_missing" => vec![R::Client, R::Callback],
         "authorization_server_not_found" | "metadata_not_found" | "issuer_changed" => {
             vec![R::Member("issuer"), R::Client]
         }
         "metadata_incomplete" | "endpoint_not_allowed" => vec![R::Member("registration_endpoint"), R::Client],
-        "answer_not_http"
-        | "answer_not_json"
-        | "answer_too_large"
-        | "unexpected_status"
-        | "redirect_not_allowed"
-        | "client_id_missing"
-        | "client_id_changed"
-        | "client_secret_expired" => {
+        "answer_not_http" | "unexpected_status" | "redirect_not_allowed" | "client_id_changed" => {
             vec![R::Client]
         }
+        "answer_not_json"
+        | "answer_too_large"
+        | "answer_contradictory"
+        | "client_id_missing"
+        | "client_secret_expired"
+        | "auth_method_not_usable" => vec![R::Client, R::Ledger],
         "issuer_mismatch" => vec![R::Member("registration.trusted_issuer")],
         "resource_mismatch"
         | "name_not_found"
@@ -272,7 +272,10 @@ mod tests {
     #[test]
     fn reason_that_needs_a_user_has_a_remedy() {
         for reason in REASONS {
-            let needs_hands = matches!(reason.retry_class, RetryClass::NeedsUser | RetryClass::Unconfirmed);
+            let needs_hands = matches!(
+                reason.retry_class,
+                RetryClass::NeedsUser | RetryClass::Unconfirmed | RetryClass::Unusable
+            );
             // The worker repeats a lost update itself; the user has nothing to enter.
             if needs_hands && reason.code != "management_answer_lost" {
                 assert!(!remedies(reason.code).is_empty(), "{}", reason.code);

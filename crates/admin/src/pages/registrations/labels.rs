@@ -92,12 +92,21 @@ pub(super) fn attempt_title(attempt: &Attempt) -> String {
         }
         AttemptOutcome::Failed if attempt.exchanges.last().is_some_and(|last| last.status.is_some()) => {
             match step {
+                AttemptStep::Register if is_unusable(attempt) => "Answered, but not usable".to_owned(),
                 AttemptStep::Register => "Refused, retries stopped".to_owned(),
                 _ => format!("{} failed, retries stopped", view::capital(step_doing(step))),
             }
         }
         AttemptOutcome::Failed => format!("{} failed", view::capital(step_doing(step))),
     }
+}
+
+/// Whether a registration was answered with success and yields no usable client.
+fn is_unusable(attempt: &Attempt) -> bool {
+    use registry_core::registration::{REASONS, RetryClass};
+    let unusable =
+        |code: &String| REASONS.iter().any(|one| one.code == code && one.retry_class == RetryClass::Unusable);
+    attempt.reason.as_ref().is_some_and(unusable)
 }
 
 fn retried(attempt: &Attempt) -> bool {

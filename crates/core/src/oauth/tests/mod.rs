@@ -2,4 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answer;
+mod refusals;
 mod retry;
+mod unusable;

@@ -95,7 +95,12 @@ impl Scenario {
             if old.verification == Some(Verification::Forgotten) {
                 self.observed.replaced_at = Some(self.now);
             }
-            self.observed.ending.push(EndingClient { id: old.id, ended_at: self.now, not_before: None });
+            self.observed.ending.push(EndingClient {
+                id: old.id,
+                ended_at: self.now,
+                not_before: None,
+                drains: true,
+            });
             self.recorded.entry(old.id).and_modify(|(_, client)| *client = old);
         }
         self.generation += 1;

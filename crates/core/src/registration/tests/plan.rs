@@ -401,8 +401,12 @@ fn backoff_and_failures_hold_until_a_user_retries() {
 
 #[test]
 fn undesired_client_is_withdrawn() {
-    let draining =
-        |days: i64| EndingClient { id: id(2), ended_at: now() - Duration::days(days), not_before: None };
+    let draining = |days: i64| EndingClient {
+        id: id(2),
+        ended_at: now() - Duration::days(days),
+        not_before: None,
+        drains: true,
+    };
     let gone = desired(|desired| desired.presence = DesiredPresence::Absent);
     let both = Observed { ending: vec![draining(0)], ..registered("d1") };
     assert_eq!(plan(&gone, &both, now()), Step::Withdraw(id(1)), "at once");

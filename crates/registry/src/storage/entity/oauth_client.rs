@@ -18,7 +18,7 @@ pub struct Model {
     pub method: String,
     /// Issuer of the authorization server, verbatim (RFC 8414 §2).
     pub issuer: String,
-    /// The `client_id` at that issuer.
+    /// The `client_id` at that issuer; of an unusable client as far as it could be read, with invisible characters marked.
     pub client_id: String,
     /// The sealed client secret; null: a public client.
     pub client_secret_id: Option<Uuid>,

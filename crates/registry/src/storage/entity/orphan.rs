@@ -1,21 +1,23 @@
 use sea_orm::entity::prelude::*;
 
-/// The ledger of orphaned clients (INV-11). Entered by the registration worker, resolved by a user.
+/// The ledger of orphaned clients (INV-11). Entered by the registration worker; resolved by a user, or by the worker when it
+/// deleted an unusable client.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "orphan")]
 pub struct Model {
     /// Id of the row (UUIDv7).
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// `answer_lost`: the answer to a registration was lost. `not_withdrawn`: a client could not be deleted.
+    /// `answer_lost`: the answer to a registration was lost. `unusable_answer`: it yields no usable client.
+    /// `not_withdrawn`: a client could not be deleted.
     pub kind: String,
     /// The registration that it belongs to.
     pub registration_id: Uuid,
     /// The workspace.
     pub workspace_id: Uuid,
-    /// The attempt whose answer was lost; unique.
+    /// The attempt whose answer was lost or not usable; unique.
     pub attempt_id: Option<Uuid>,
-    /// The client that could not be deleted; unique.
+    /// The client that could not be deleted, or the unusable one that is being deleted; unique.
     pub oauth_client_id: Option<Uuid>,
     /// `workspace/server`, the slugs at that time.
     pub server: String,
@@ -35,7 +37,7 @@ pub struct Model {
     pub contacts: String,
     /// When the entry was made, in epoch milliseconds.
     pub since: i64,
-    /// When a user marked the entry as resolved, in epoch milliseconds; null: open.
+    /// When a user marked the entry as resolved, or the worker deleted the client, in epoch milliseconds; null: open.
     pub resolved_at: Option<i64>,
     /// Name of the actor who resolved it.
     pub resolved_by: Option<String>,
