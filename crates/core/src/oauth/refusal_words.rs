@@ -286,12 +286,25 @@ fn plain(name: &str) -> String {
 fn error_code(value: &Value) -> Option<String> {
     let mut texts = Vec::new();
     codes(value, 0, &mut texts);
-    let known = texts.iter().find_map(|text| {
-        let word = text.rsplit([':', '/', '#']).next().unwrap_or(text).to_ascii_lowercase();
-        CODES.iter().find(|code| **code == word).map(|code| (*code).to_owned())
-    });
+    let known = texts.iter().find_map(|text| known_code(text)).map(str::to_owned);
     let stated = || value.get("error").and_then(Value::as_str).map(str::to_owned);
     known.or_else(stated).or_else(|| texts.into_iter().next()).filter(|code| !code.trim().is_empty())
+}
+
+/// The code of OAuth that `text` is, or that the address `text` ends with.
+fn known_code(text: &str) -> Option<&'static str> {
+    let word = text.rsplit([':', '/', '#']).next().unwrap_or(text).to_ascii_lowercase();
+    CODES.iter().find(|code| **code == word).copied()
+}
+
+/// Whether the text of a member so named is a code. A type is often an address, and a status a number.
+fn is_code(member: &str, text: &str, depth: usize) -> bool {
+    match member {
+        "error" | "errorcode" | "code" => text.parse::<f64>().is_err(),
+        "status" => depth > 0 && text.parse::<f64>().is_err(),
+        "type" => known_code(text).is_some(),
+        _ => false,
+    }
 }
 
 fn codes(value: &Value, depth: usize, texts: &mut Vec<String>) {
@@ -314,14 +327,7 @@ fn codes(value: &Value, depth: usize, texts: &mut Vec<String>) {
             ] {
                 for (_, member) in members.iter().filter(|(name, _)| plain(name) == wanted) {
                     match member {
-                        // The status as a text, or a sentence, is no code.
-                        Value::String(text)
-                            if text.parse::<f64>().is_err() && (wanted != "status" || depth > 0) =>
-                        {
-                            if wanted != "type" || !text.contains("about:blank") {
-                                texts.push(text.clone());
-                            }
-                        }
+                        Value::String(text) if is_code(wanted, text, depth) => texts.push(text.clone()),
                         Value::Object(_) | Value::Array(_)
                             if !matches!(wanted, "status" | "type" | "code") =>
                         {

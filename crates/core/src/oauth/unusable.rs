@@ -19,7 +19,7 @@ const MAX_VALUES: usize = 8;
 const MAX_LAYERS: usize = 4;
 
 /// What is known of a client that cannot be used.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct UnusableClient {
     /// Its id, with control and invisible characters written as `\u{…}`.
     pub client_id: Option<String>,
@@ -29,6 +29,19 @@ pub struct UnusableClient {
     pub management: Option<(String, Secret)>,
     /// Why it cannot be deleted from here, a sentence for users.
     pub not_deletable: Option<String>,
+}
+
+impl fmt::Debug for UnusableClient {
+    /// Without the address as it is sent to: it may repeat the token.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("UnusableClient")
+            .field("client_id", &self.client_id)
+            .field("registration_client_uri", &self.registration_client_uri)
+            .field("deletable", &self.management.is_some())
+            .field("not_deletable", &self.not_deletable)
+            .finish()
+    }
 }
 
 impl UnusableClient {
