@@ -30,7 +30,7 @@ pub(super) struct RefusalWords {
 
 /// Members that hold what was refused: text, or errors inside. Written without case and separators, in the order in which
 /// they are shown.
-const SAYING: [&str; 47] = [
+const SAYING: [&str; 46] = [
     "errordescription",
     "errorsummary",
     "errormessage",
@@ -70,7 +70,6 @@ const SAYING: [&str; 47] = [
     "invalidparameters",
     "constraints",
     "innererror",
-    "nonfielderrors",
     "rootcause",
     "errorlist",
     "errorinfo",
@@ -405,8 +404,9 @@ impl Sentences {
                 for wanted in SAYING {
                     for (_, member) in members.iter().filter(|(name, _)| plain(name) == wanted) {
                         match member {
-                            // At the top this is the error code, which is shown beside the words.
-                            Value::String(_) if depth == 0 && wanted == "error" => {}
+                            // The error code is shown beside the words.
+                            Value::String(text)
+                                if wanted == "error" && (depth == 0 || known_code(text).is_some()) => {}
                             Value::String(text) => self.say_text(&with_names(text, members), &place, depth),
                             Value::Object(inner) if BY_MEMBER.contains(&wanted) && !is_error(inner) => {
                                 self.by_member(inner, &place, depth + 1);
@@ -443,7 +443,10 @@ impl Sentences {
                 .iter()
                 .any(|one| word.contains(one));
             // `token_endpoint_auth_method` is the one member of a registration with such a name.
-            if NOISE.contains(&word.as_str()) || secret && !word.starts_with("tokenendpoint") {
+            if NOISE.contains(&word.as_str())
+                || depth == 0 && word == "error"
+                || secret && !word.starts_with("tokenendpoint")
+            {
                 continue;
             }
             let named = match word.as_str() {

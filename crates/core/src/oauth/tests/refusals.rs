@@ -62,7 +62,7 @@ fn words_are_found_in_every_shape() {
         (
             json!({ "detail": { "error": "invalid_client_metadata", "error_description": "no" } }),
             Some("invalid_client_metadata"),
-            "invalid_client_metadata; no",
+            "no",
         ),
         (
             json!({ "errorCode": "E0000005", "errorSummary": "Invalid session", "errorLink": "E0000005", "errorId": "oae1", "errorCauses": [] }),
