@@ -33,6 +33,8 @@ impl Discovery {
     /// failure.
     pub fn hide(&mut self, secrets: &[Secret]) -> Result<(), Failure> {
         let Self { metadata, protected_resource, warnings, .. } = self;
+        let endpoints = ["authorization_endpoint", "token_endpoint"];
+        let endpoints = endpoints.map(|name| metadata.contains_key(name).then_some(name));
         hide_members(metadata, secrets, &[], warnings);
         if let Some(resource) = protected_resource {
             hide_members(resource, secrets, &[], warnings);
@@ -50,8 +52,7 @@ impl Discovery {
             self.protected_resource_url.as_deref(),
         ];
         let repeats = |text: &str| secrets.iter().any(|secret| secret.is_in_text(text));
-        let whole =
-            ["authorization_endpoint", "token_endpoint"].iter().all(|name| self.metadata.contains_key(*name));
+        let whole = endpoints.into_iter().flatten().all(|name| self.metadata.contains_key(name));
         if whole && !needed.into_iter().flatten().any(repeats) {
             return Ok(());
         }

@@ -84,7 +84,7 @@ pub static CODES: &[Code] = &[
     ),
     code(
         "trimmed",
-        &[Notice],
+        &[Warning],
         "A value was pasted with something that is certainly not meant: blanks or invisible characters at its ends, quotation marks or brackets around it, `Bearer` before a token, line breaks between scopes. It is stored without; check it.",
     ),
     code(

@@ -67,7 +67,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
     ),
     (
         r#"{"oauth_client_metadata":{"client_uri":" https://acme.com"}}"#,
-        &["trimmed notice /oauth_client_metadata/client_uri"],
+        &["trimmed warning /oauth_client_metadata/client_uri"],
     ),
     (
         r#"{"oauth_client_metadata":{"client_uri":"https://a b.example"}}"#,
@@ -114,9 +114,9 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
         &["ip_literal_host warning /oauth_client_metadata/logo_uri"],
     ),
     (r#"{"oauth_client_metadata":{"tos_uri":"https://acme.com/legal#terms"}}"#, &[]),
-    (r#"{"oauth_client_metadata":{"scope":"a  b"}}"#, &["trimmed notice /oauth_client_metadata/scope"]),
-    (r#"{"oauth_client_metadata":{"scope":" a"}}"#, &["trimmed notice /oauth_client_metadata/scope"]),
-    (r#"{"oauth_client_metadata":{"scope":"a\tb"}}"#, &["trimmed notice /oauth_client_metadata/scope"]),
+    (r#"{"oauth_client_metadata":{"scope":"a  b"}}"#, &["trimmed warning /oauth_client_metadata/scope"]),
+    (r#"{"oauth_client_metadata":{"scope":" a"}}"#, &["trimmed warning /oauth_client_metadata/scope"]),
+    (r#"{"oauth_client_metadata":{"scope":"a\tb"}}"#, &["trimmed warning /oauth_client_metadata/scope"]),
     (r#"{"oauth_client_metadata":{"scope":"a\"b"}}"#, &["invalid_scope error /oauth_client_metadata/scope"]),
     (
         r#"{"oauth_client_metadata":{"scope":"\u00e9"}}"#,
@@ -419,8 +419,8 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
     ("{\"a\": \"line\nbreak\"}", &["invalid_json error "]),
     ("{\"a\": 1} {}", &["invalid_json error "]),
     ("{a: 1}", &["invalid_json error "]),
-    ("\u{feff}{}", &["trimmed notice "]),
-    ("\u{feff}", &["trimmed notice "]),
+    ("\u{feff}{}", &["trimmed warning "]),
+    ("\u{feff}", &["trimmed warning "]),
     ("{\u{feff}}", &["invalid_json error "]),
     ("{\u{a0}}", &["invalid_json error "]),
     ("", &[]),

@@ -25,7 +25,7 @@ const MAX_VALUES: usize = 10_000;
 /// 256 KiB. An empty text sets nothing. `known` holds the markers that may occur in it.
 ///
 /// Values that were certainly pasted with something that is not meant (blanks at the ends, quotation marks around) are
-/// repaired, with a notice each; [`Verified::sealed_text`] then holds the repaired ones.
+/// repaired, with a warning each; [`Verified::sealed_text`] then holds the repaired ones.
 pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
     let (text, has_mark) = match text.strip_prefix('\u{feff}') {
         Some(rest) => (rest, true),
@@ -49,7 +49,7 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
     let mut typed = Vec::new();
     let mut repairs = Vec::new();
     if has_mark {
-        report.push(Finding::notice(
+        report.push(Finding::warning(
             "",
             "trimmed",
             "The text begins with U+FEFF byte order mark. It was removed.",
@@ -71,7 +71,7 @@ pub fn verify(text: &str, known: &KnownSecrets) -> Verified {
     } else if parsed.check_names(&mut report) {
         repairs = repair(&mut parsed.value);
         for Repair { pointer, what, .. } in &repairs {
-            report.push(Finding::notice(
+            report.push(Finding::warning(
                 pointer,
                 "trimmed",
                 format!("`{}` was entered {what}", label(pointer)),
