@@ -7,7 +7,8 @@
 use crate::http_message::{Message, header};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -98,10 +99,10 @@ impl Answer {
         let has = |name: &str| self.headers.iter().any(|(one, _)| one.eq_ignore_ascii_case(name));
         let mut head = format!("HTTP/1.1 {} X\r\n", self.status);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         if !has("content-length") && !has("transfer-encoding") {
-            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            let _ = write!(head, "content-length: {}\r\n", self.body.len());
         }
         head.push_str("connection: close\r\n\r\n");
         let mut bytes = head.into_bytes();
@@ -343,7 +344,15 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
+/// The first byte of a TLS connection (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 22;
+
 async fn handle(mut client: TcpStream, shared: Arc<Shared>) {
+    let mut first = [0];
+    // A TLS client would wait for an answer to its first record; it is told at once that nobody speaks TLS here.
+    if client.peek(&mut first).await.is_err() || first[0] == TLS_HANDSHAKE {
+        return;
+    }
     let Some(message) = Message::read(&mut client).await else { return };
     let (method, target) = message.request_line();
     let request = Received {

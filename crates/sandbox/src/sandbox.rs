@@ -168,7 +168,7 @@ fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
 }
 
 /// An answer under way, the sandbox's own or a canned one.
-type Answering = Pin<Box<dyn Future<Output = Result<ServiceResponse, actix_web::Error>>>>;
+type OwnOrCanned = Pin<Box<dyn Future<Output = Result<ServiceResponse, actix_web::Error>>>>;
 
 async fn serve(
     listener: TcpListener,
@@ -181,7 +181,7 @@ async fn serve(
             .wrap_fn(|request, service| {
                 let state = request.app_data::<web::Data<State>>().cloned();
                 let canned = state.as_ref().and_then(|state| canned::canned(state, &request));
-                let answer: Answering = match canned {
+                let answer: OwnOrCanned = match canned {
                     Some(canned) => Box::pin(std::future::ready(Ok(request.into_response(canned)))),
                     None => Box::pin(service.call(request)),
                 };

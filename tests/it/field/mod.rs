@@ -32,7 +32,7 @@ const CALLBACK: &str = "https://gw.example/oauth/upstream-callback";
 
 type Script = Box<dyn Fn(&mut UpstreamScript) + Send + Sync>;
 type Configuration = Box<dyn Fn(&UpstreamScript, &Seen) -> Value + Send + Sync>;
-type Judge = Box<dyn Fn(&Seen) -> Result<(), String> + Send + Sync>;
+type Expectation = Box<dyn Fn(&Seen) -> Result<(), String> + Send + Sync>;
 
 /// One upstream, what an admin enters, and what must come of it.
 struct Case {
@@ -45,8 +45,8 @@ struct Case {
     url: Option<&'static str>,
     script: Script,
     configuration: Configuration,
-    judges: Vec<Judge>,
-    then: Option<(Configuration, Vec<Judge>)>,
+    expectations: Vec<Expectation>,
+    then: Option<(Configuration, Vec<Expectation>)>,
 }
 
 /// A case about an upstream that is well-behaved but for `script`. Unless a judge is added, nothing is demanded.
@@ -59,7 +59,7 @@ fn case(name: impl Into<String>, script: impl Fn(&mut UpstreamScript) + Send + S
         url: None,
         script: Box::new(script),
         configuration: Box::new(|_, _| json!({})),
-        judges: Vec::new(),
+        expectations: Vec::new(),
         then: None,
     }
 }
@@ -89,7 +89,10 @@ impl Case {
 
     /// Demands this of what is seen, of the last step.
     fn sees(mut self, judge: impl Fn(&Seen) -> Result<(), String> + Send + Sync + 'static) -> Self {
-        self.then.as_mut().map_or(&mut self.judges, |(_, judges)| judges).push(Box::new(judge));
+        self.then
+            .as_mut()
+            .map_or(&mut self.expectations, |(_, expectations)| expectations)
+            .push(Box::new(judge));
         self
     }
 

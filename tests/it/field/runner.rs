@@ -1,6 +1,6 @@
 //! The registry that the cases run against, and the order of what happens: all are created, settled together, then judged.
 
-use super::{Case, Judge, Seen, check};
+use super::{Case, Expectation, Seen, check};
 use crate::worker::Working;
 use registry::{IssuerRate, RequestLimits, Settings};
 use registry_core::egress::EgressPolicy;
@@ -180,28 +180,28 @@ pub(super) async fn run(engine: Engine, cases: Vec<Case>) {
     let field = Box::pin(Field::new(engine)).await;
     let mut failed = Vec::new();
     let mut all = begin(&field, &cases).await;
-    let mut judge = |case: &Case, step: &str, judges: &[Judge], seen: &Seen| {
-        let wrong = judges.iter().find_map(|judge| judge(seen).err());
+    let mut judge = |case: &Case, step: &str, expectations: &[Expectation], seen: &Seen| {
+        let wrong = expectations.iter().find_map(|judge| judge(seen).err());
         failed.extend(wrong.map(|wrong| format!("{}{step}: {wrong}", case.name)));
     };
     for (case, (_, seen)) in cases.iter().zip(&all) {
-        judge(case, "", &case.judges, seen);
+        judge(case, "", &case.expectations, seen);
     }
     let mut second = Vec::new();
     for (case, (slug, seen)) in cases.iter().zip(&mut all) {
-        let Some((configuration, judges)) = &case.then else { continue };
+        let Some((configuration, expectations)) = &case.then else { continue };
         let configuration = configuration(&seen.upstream.script(), seen);
         match field.then(slug, case, &configuration, seen).await {
-            Ok(()) => second.push((case, judges, slug, seen)),
+            Ok(()) => second.push((case, expectations, slug, seen)),
             Err(wrong) => {
-                judge(case, " (then)", &[Box::new(move |_: &Seen| Err(wrong.clone())) as Judge], seen)
+                judge(case, " (then)", &[Box::new(move |_: &Seen| Err(wrong.clone())) as Expectation], seen)
             }
         }
     }
     field.settle_repeated().await;
-    for (case, judges, slug, seen) in second {
+    for (case, expectations, slug, seen) in second {
         field.look(slug, seen).await;
-        judge(case, " (then)", judges, seen);
+        judge(case, " (then)", expectations, seen);
     }
     field.end().await;
     assert!(failed.is_empty(), "{} of {} cases:\n{}", failed.len(), cases.len(), failed.join("\n"));

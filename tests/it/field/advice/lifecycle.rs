@@ -123,7 +123,12 @@ pub(super) fn documents() -> Vec<Row> {
     let another_method = || Action::Enter(|_, _| json!({ "registration": { "method": "dcr" } }));
     vec![
         Row::new("cimd_not_supported", cimd(|_| {}, || json!({})), &["method"], another_method()),
-        Row::new("cimd_self_check_failed", cimd(reads, || json!({})), &["method"], another_method()),
+        Row::new(
+            "cimd_self_check_failed",
+            cimd(reads, || json!({})),
+            &["`auto`"],
+            Action::Enter(|_, _| json!({ "registration": { "method": "auto" } })),
+        ),
         Row::new(
             "cimd_auth_method",
             cimd(reads, || json!({ "token_endpoint_auth_method": "client_secret_post" })),

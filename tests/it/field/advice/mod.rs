@@ -6,7 +6,7 @@
 mod lifecycle;
 mod table;
 
-use super::{Case, Field, Judge, Seen, begin, check};
+use super::{Case, Expectation, Field, Seen, begin, check};
 use registry_core::registration::REASONS;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -215,7 +215,7 @@ async fn follow(field: Field, rows: Vec<Row>) {
     field.settle_repeated().await;
     for (row, slug, seen) in acted {
         field.look(&slug, seen).await;
-        let wanted: Judge = match row.action {
+        let wanted: Expectation = match row.action {
             Action::Resolve => Box::new(|seen| {
                 check(seen.orphans.is_empty(), || format!("still listed: {:?}", seen.orphans))
             }),
@@ -249,7 +249,10 @@ fn every_reason_has_a_case_or_a_reason_in_words() {
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reason_of_a_first_registration_follows_its_advice(#[case] engine: Engine) {
-    follow(Box::pin(Field::new(engine)).await, table::first_registrations()).await;
+    // PostgreSQL gets a selection: what differs between the engines is not the text.
+    let step = if engine == Engine::Sqlite { 1 } else { 3 };
+    let rows = table::first_registrations().into_iter().step_by(step).collect();
+    follow(Box::pin(Field::new(engine)).await, rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
