@@ -156,7 +156,7 @@ impl Search<'_> {
             .origin()
             .ascii_serialization();
         (self.before_request)(origin.clone()).await?;
-        let mut published = None;
+        let (mut published, mut failed) = (None, None);
         for place in authorization_server_urls(&origin) {
             match self.upstream.document("authorization_server", &place).await {
                 DocumentLookup::Document(metadata)
@@ -166,8 +166,12 @@ impl Search<'_> {
                     break;
                 }
                 DocumentLookup::Document(_) | DocumentLookup::Nothing(_) => {}
-                DocumentLookup::Failed(failure) => return Err(failure),
+                DocumentLookup::Failed(failure) => failed = failed.or(Some(failure)),
             }
+        }
+        // Whether something is published cannot be known now.
+        if let (None, Some(failure)) = (&published, failed) {
+            return Err(failure);
         }
         let (mut metadata, metadata_url) =
             published.unwrap_or_else(|| (default_endpoints(&origin), origin.clone()));
