@@ -9,6 +9,7 @@ pub(crate) fn is_blank_or_invisible(character: char) -> bool {
 /// `character` for a sentence: `U+201C left double quotation mark`; a plain one in backticks.
 pub(crate) fn character_name(character: char) -> String {
     let name = match character {
+        ' ' => "space",
         '\t' => "tab",
         '\n' => "line break",
         '\r' => "carriage return",

@@ -172,17 +172,28 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             return Ok(());
         };
         let effective = &self.context.desired.effective;
-        let Prepared { request, adjustments } =
-            build_request(&effective.client_metadata, discovery, RequestPolicy::of(effective))
-                .map_err(StepError::Refused)?;
+        let policy = RequestPolicy::of(effective);
+        let mut prepared =
+            build_request(&effective.client_metadata, discovery, policy).map_err(StepError::Refused)?;
         let managed = self.managed_client(client.id).await?;
-        let attempt = self.begin(AttemptStep::Update, Some(&request), &adjustments).await?;
-        let outcome = self.servers.update(&managed, &request).await;
-        let record = match outcome.result {
-            Ok(issued) => StepRecord::Updated(client.id, Box::new(issued), request),
-            Err(failure) => StepRecord::Failed(failure),
-        };
-        self.finish(attempt, record, outcome.exchanges, AttemptStep::Update).await
+        // What a registration leaves out after a refusal is left out of an update too (INV-23).
+        loop {
+            let Prepared { request, adjustments } = &prepared;
+            let attempt = self.begin(AttemptStep::Update, Some(request), adjustments).await?;
+            let outcome = self.servers.update(&managed, request).await;
+            let (record, adjusted) = match outcome.result {
+                Ok(issued) => (StepRecord::Updated(client.id, Box::new(issued), request.clone()), None),
+                Err(failure) => {
+                    let adjusted = adjust_after_refusal(request, &failure, policy, discovery, adjustments);
+                    (StepRecord::Failed(failure), adjusted)
+                }
+            };
+            self.finish(attempt, record, outcome.exchanges, AttemptStep::Update).await?;
+            match adjusted {
+                Some(adjusted) => prepared = adjusted,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Asks whether the client is still known (RFC 7592 §2.1).

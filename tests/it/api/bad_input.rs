@@ -37,7 +37,7 @@ async fn configuration_errors_have_a_pointer(#[case] engine: Engine) {
             "scheme_not_allowed",
             format!("{wrapper}/logo_uri"),
         ),
-        (metadata(&json!({ "scope": "a  b" })), "invalid_scope", format!("{wrapper}/scope")),
+        (metadata(&json!({ "scope": "a\"b" })), "invalid_scope", format!("{wrapper}/scope")),
         (
             metadata(&json!({ "grant_types": ["client_credentials"] })),
             "grant_response_mismatch",
@@ -304,4 +304,72 @@ async fn taken_slug_answers_are_rate_limited_per_workspace() {
     guess["name"] = json!("Notes");
     bound.post("/v1/mcp-integrations", &guess).await.expect(200);
     admin.post("/v1/mcp-integrations", &foreign).await.expect(409);
+}
+
+/// A pasted address is stored as the page shows it: without what was pasted around it.
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pasted_addresses_are_stored_trimmed(#[case] engine: Engine) {
+    let t = TestServer::new(engine).await;
+    let admin = t.client(Role::Admin, None).await;
+    let url = "https://mcp.linear.example/mcp";
+    for (index, pasted) in [
+        format!(" {url}"),
+        format!("{url}\n"),
+        format!("\t {url} \r\n"),
+        format!("\u{a0}{url}\u{a0}"),
+        format!("\u{feff}{url}"),
+        format!("{url}\u{200b}"),
+        format!("<{url}>"),
+        format!("\"{url}\""),
+        format!("\u{201c}{url}\u{201d}"),
+        format!(" '{url}' "),
+        format!("`{url}`"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut body = integration(&Value::Null);
+        body["slug"] = json!(format!("linear-{index}"));
+        body["url"] = json!(pasted);
+        let saved = admin.post("/v1/mcp-integrations", &body).await.expect(200).json();
+        let path = format!("/v1/mcp-integrations/{}", saved["id"].as_str().unwrap());
+        assert_eq!(admin.get(&path).await.expect(200).json()["url"], url, "{pasted:?}");
+        admin.put(&path, &json!({ "url": pasted.replace(".example/mcp", ".example/sse") })).await.expect(200);
+        assert_eq!(
+            admin.get(&path).await.expect(200).json()["url"],
+            "https://mcp.linear.example/sse",
+            "{pasted:?}"
+        );
+    }
+    for wrong in ["https://mcp.linear.example/m cp", " ", "\"\"", "<>", "mcp.linear.example"] {
+        let mut body = integration(&Value::Null);
+        body["url"] = json!(wrong);
+        let refused = admin.post("/v1/mcp-integrations", &body).await.expect(422);
+        assert_eq!(refused.errors()[0].1, "/url", "{wrong:?}");
+    }
+}
+
+/// The saved configuration is the repaired one, and says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pasted_values_are_stored_repaired() {
+    let t = TestServer::new(Engine::Sqlite).await;
+    let admin = t.client(Role::Admin, None).await;
+    let body = integration(&metadata(
+        &json!({ "client_id": " app-1 ", "client_secret": "s3cret\n", "scope": "a\n b" }),
+    ));
+    let saved = admin.post("/v1/mcp-integrations", &body).await.expect(200).json();
+    let codes: Vec<&str> =
+        saved["findings"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["trimmed"; 3], "{saved:#}");
+    let path = format!("/v1/mcp-integrations/{}", saved["id"].as_str().unwrap());
+    let shown = admin.get(&path).await.expect(200).json();
+    let metadata = &shown["configurations"]["oauth_client_metadata"];
+    assert_eq!((&metadata["client_id"], &metadata["scope"]), (&json!("app-1"), &json!("a b")), "{shown:#}");
+    // Sent again with the marker of its secret it is the same.
+    let again =
+        admin.put(&path, &json!({ "configurations": shown["configurations"] })).await.expect(200).json();
+    assert_eq!(again["findings"], json!([]), "{again:#}");
 }

@@ -4,7 +4,8 @@ use super::examples;
 use registry_core::finding::{Finding, Severity};
 use registry_core::known_servers;
 use registry_core::metadata::{
-    formatted, read_members, remove_member, rename_member, set_member, unwrap_member, wrap_client_metadata,
+    KnownSecrets, formatted, read_members, remove_member, rename_member, set_member, unwrap_member, verify,
+    wrap_client_metadata,
 };
 
 /// A button that applies the fix of a finding.
@@ -27,6 +28,11 @@ impl QuickFix {
                 (format!("Rename to `{name}`"), format!("rename:{name}:{pointer}"))
             }
             ("ignored_member", _) => ("Remove".to_owned(), format!("remove:{pointer}")),
+            (
+                code @ ("pasted_value" | "invalid_scope" | "invalid_url" | "invalid_email"
+                | "illegal_character"),
+                Some(value),
+            ) => (format!("Change to `{value}`"), format!("suggested:{code}:{pointer}")),
             ("insecure_url", _) if finding.severity == Severity::Warning => {
                 ("Use `https`".to_owned(), format!("https:{pointer}"))
             }
@@ -39,7 +45,10 @@ impl QuickFix {
 /// Whether `intent` is such a button, regardless of the text.
 pub(super) fn is_quick_fix(intent: &str) -> bool {
     let what = intent.split_once(':').map_or(intent, |(what, _)| what);
-    matches!(what, "format" | "insert" | "known" | "unwrap" | "wrap" | "rename" | "remove" | "https")
+    matches!(
+        what,
+        "format" | "insert" | "known" | "unwrap" | "wrap" | "rename" | "remove" | "https" | "suggested"
+    )
 }
 
 /// `text` after the button `intent`, and a message about it; `None` if it is no such button, or if the text does
@@ -61,6 +70,7 @@ pub(super) fn apply_quick_fix(intent: &str, text: &str) -> Option<(String, Strin
         }
         "remove" => (remove_member(text, rest), "Removed"),
         "https" => (secured(text, rest), "Changed to `https`"),
+        "suggested" => (with_suggestion(text, rest), "Changed"),
         _ => return None,
     };
     Some((changed?, format!("{said}, not saved.")))
@@ -71,6 +81,14 @@ fn secured(text: &str, pointer: &str) -> Option<String> {
     let document = serde_json::Value::from(read_members(text)?);
     let address = document.pointer(pointer)?.as_str()?.strip_prefix("http://")?;
     set_member(text, pointer, &format!("https://{address}").into())
+}
+
+/// The text with the value that the finding `code:pointer` suggests.
+fn with_suggestion(text: &str, place: &str) -> Option<String> {
+    let (code, pointer) = place.split_once(':')?;
+    let findings = verify(text, &KnownSecrets::of(text)).findings;
+    let found = findings.iter().find(|finding| finding.code == code && finding.pointer == pointer)?;
+    set_member(text, pointer, &found.suggestion.as_deref()?.into())
 }
 
 #[cfg(test)]
@@ -100,6 +118,17 @@ mod tests {
                 r#"{"oauth_client_metadata":{"logo_uri":"http://a.example/l.png"}}"#,
                 "insecure_url",
                 "Use `https`",
+            ),
+            (r#"{"oauth_client_metadata":{"scope":"a,b"}}"#, "pasted_value", "Change to `a b`"),
+            (
+                r#"{"oauth_client_metadata":{"issuer":"https://l.example/.well-known/openid-configuration"}}"#,
+                "pasted_value",
+                "Change to `https://l.example`",
+            ),
+            (
+                r#"{"oauth_client_metadata":{"client_uri":"acme.com"}}"#,
+                "invalid_url",
+                "Change to `https://acme.com`",
             ),
         ] {
             let findings = verify(text, &KnownSecrets::default()).findings.0;

@@ -101,7 +101,7 @@ fn repaired(field: &Field, text: &str) -> Option<(String, &'static str)> {
     if field.name == "initial_access_token" {
         let token = without_scheme(&repaired);
         if token.len() < repaired.len() {
-            (repaired, what) = (token.to_owned(), SCHEME);
+            (repaired, what) = (without_quotes(token).to_owned(), SCHEME);
         }
     }
     if field.rule == Rule::Scope

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod edits;
+mod pasted;
 mod properties;
 mod resolution;
 mod schema;

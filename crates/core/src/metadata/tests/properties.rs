@@ -65,8 +65,10 @@ proptest! {
             let findings = |verified: &Verified| {
                 let mut findings = verified.findings.clone();
                 findings.0.iter_mut().for_each(|finding| (finding.line, finding.column) = (None, None));
+                findings.0.retain(|finding| finding.code != "trimmed");
                 findings
             };
+            prop_assert!(again.findings.iter().all(|finding| finding.code != "trimmed"), "repaired once: {}", again.findings);
             prop_assert_eq!(findings(&again), findings(&verified));
             prop_assert!(again.new_secrets().is_empty());
             let configuration = AdvancedConfiguration::from_stored(&kept).unwrap();
@@ -90,7 +92,7 @@ proptest! {
         prop_assert_eq!(verified.new_secrets().len(), 3);
         let kept = verified.sealed_text(&ids(3)).unwrap();
         prop_assert!(!kept.contains("S3CRET"));
-        prop_assert!(verified.new_secrets().iter().all(|new| new.expose() == secret));
+        prop_assert!(verified.new_secrets().iter().all(|new| new.expose() == secret.trim()));
         let debug = format!("{verified:?}");
         prop_assert!(!debug.contains("S3CRET"));
     }
