@@ -96,7 +96,7 @@ impl ExchangeLog {
         let note = match answer.status {
             404 | 410 => "No document here.".to_owned(),
             200 if what == NOT_AN_OBJECT => "The response is not a valid JSON object.".to_owned(),
-            200 => format!("The response is not a valid JSON object: it {what}."),
+            200 => format!("No document here: the response {what}."),
             _ => format!("No document here: the URL {what}."),
         };
         self.record(step, "GET", url, started, Some(&answer), &note);
@@ -164,8 +164,8 @@ fn answered(answer: &UpstreamResponse) -> String {
     let words = words.and_then(|refusal| refusal.error_description.or(refusal.error));
     let words = words.map(|words| words.chars().take(MAX_WORDS).collect::<String>());
     match (words, status) {
-        (Some(words), 200) => format!("is the page \"{words}\""),
-        (None, 200) if is_page => "is a page".to_owned(),
+        (Some(words), 200) => format!("is the page \"{words}\", not a JSON object"),
+        (None, 200) if is_page => "is a page, not a JSON object".to_owned(),
         (None, 200) if answer.body.trim_ascii().is_empty() => "is empty".to_owned(),
         (None, 200) => NOT_AN_OBJECT.to_owned(),
         (Some(words), _) => format!("answered {status} (\"{words}\")"),

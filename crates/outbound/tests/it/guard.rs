@@ -101,7 +101,7 @@ async fn documents_are_bounded_and_valid() {
         (gzipped_spaces(300), "gzip", "answered with more than 262144 bytes."),
         (deep, "identity", "The response is not a valid JSON object."),
         (twice, "identity", "The response is not a valid JSON object."),
-        (b"<html>".to_vec(), "identity", "The response is not a valid JSON object: it is a page."),
+        (b"<html>".to_vec(), "identity", "No document here: the response is a page, not a JSON object."),
     ] {
         let upstream = Upstream::start(move |_, seen| match seen.path.as_str() {
             "/mcp" => Reply::status(401),

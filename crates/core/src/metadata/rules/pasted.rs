@@ -2,6 +2,7 @@
 //! token. What is certainly not meant is repaired, with a notice; the stored text is the repaired one.
 
 use super::document::variant;
+use super::fill_in::contains_fill_in;
 use super::string_rules::is_blank;
 use crate::character::is_blank_or_invisible;
 use crate::finding::pointer_push;
@@ -86,7 +87,7 @@ fn member(field: &Field, value: &mut Value, pointer: &str, repairs: &mut Vec<Rep
 
 /// `text` as it was certainly meant, and what was done; `None`: it is used as it is.
 fn repaired(field: &Field, text: &str) -> Option<(String, &'static str)> {
-    if field.rule == Rule::Any || is_blank(text) {
+    if field.rule == Rule::Any || is_blank(text) || contains_fill_in(text) {
         return None;
     }
     let trimmed = trim(text);
