@@ -79,7 +79,9 @@ fn remedies(reason: &str) -> Vec<Remedy> {
         "authorization_server_not_found" | "metadata_not_found" | "issuer_changed" => {
             vec![R::Member("issuer"), R::Client]
         }
-        "metadata_incomplete" | "endpoint_not_allowed" => vec![R::Member("registration_endpoint"), R::Client],
+        "metadata_incomplete" => vec![R::Member("issuer"), R::Member("registration_endpoint"), R::Client],
+        "endpoint_not_allowed" => vec![R::Member("registration_endpoint"), R::Client],
+        "encoding_not_understood" => vec![R::Member("issuer"), R::Client],
         "answer_not_http" | "unexpected_status" | "redirect_not_allowed" | "client_id_changed" => {
             vec![R::Client]
         }
@@ -90,8 +92,8 @@ fn remedies(reason: &str) -> Vec<Remedy> {
         | "client_secret_expired"
         | "auth_method_not_usable" => vec![R::Client, R::Ledger],
         "issuer_mismatch" => vec![R::Member("registration.trusted_issuer")],
-        "resource_mismatch"
-        | "name_not_found"
+        "resource_mismatch" => vec![R::Member("registration.resource"), R::Url],
+        "name_not_found"
         | "connection_failed"
         | "certificate_not_trusted"
         | "address_blocked" => vec![R::Url],
