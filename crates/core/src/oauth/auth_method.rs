@@ -73,28 +73,24 @@ pub(super) fn registered_method(
         }
         (Some(method), has_secret) => {
             let method = clean(&method, 100);
-            match listed_secret().filter(|_| has_secret) {
-                Some(used) => {
-                    warnings.push(format!(
-                        "The auth method `{method}` was registered, which cannot be used here. The authorization server lists `{used}` and issued a secret, so gateways authenticate with `{used}`."
-                    ));
-                    Ok(used.to_owned())
-                }
-                None => Err(not_usable(&method, asked)),
-            }
+            let used = listed_secret().filter(|_| has_secret).ok_or_else(|| not_usable(&method, asked))?;
+            warnings.push(format!(
+                "The auth method `{method}` was registered, which cannot be used here. The authorization server lists `{used}` and issued a secret, so gateways authenticate with `{used}`."
+            ));
+            Ok(used.to_owned())
         }
         // Not repeated. What was asked for was chosen from what the authorization server lists; the default of RFC 7591 §2
         // only where it lists nothing.
-        (None, true) => match asked_secret {
-            Some(asked) => Ok(asked.to_owned()),
-            None => {
-                let used = listed_secret().unwrap_or("client_secret_basic");
-                warnings.push(format!(
-                    "A secret was issued without `token_endpoint_auth_method`; gateways authenticate with `{used}`."
-                ));
-                Ok(used.to_owned())
+        (None, true) => {
+            if let Some(asked) = asked_secret {
+                return Ok(asked.to_owned());
             }
-        },
+            let used = listed_secret().unwrap_or("client_secret_basic");
+            warnings.push(format!(
+                "A secret was issued without `token_endpoint_auth_method`; gateways authenticate with `{used}`."
+            ));
+            Ok(used.to_owned())
+        }
         (None, false) => match asked_secret {
             Some(asked) => Err(no_secret(&format!(
                 "The authorization server was asked for the auth method `{asked}` but issued no secret."

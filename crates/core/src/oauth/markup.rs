@@ -64,7 +64,7 @@ fn element(text: &str, name: &str) -> Option<String> {
         if tag_name.rsplit(':').next() != Some(name) || tag_name.is_empty() {
             continue;
         }
-        let Some(open) = tag.find('>') else { return None };
+        let open = tag.find('>')?;
         let content = start + open + 1;
         let end = lower[content..].find(&format!("</{tag_name}")).map_or(text.len(), |end| content + end);
         if let Some(words) = visible(&text[content..end]) {
@@ -135,15 +135,12 @@ fn unescaped(text: &str) -> String {
         read.push_str(&rest[..at]);
         rest = &rest[at..];
         let reference = rest[1..].split_once(';').map(|(name, _)| name).filter(|name| name.len() <= 8);
-        match reference.and_then(|name| Some((name, character(name)?))) {
-            Some((name, c)) => {
-                read.push(c);
-                rest = &rest[name.len() + 2..];
-            }
-            None => {
-                read.push('&');
-                rest = &rest[1..];
-            }
+        if let Some((name, c)) = reference.and_then(|name| Some((name, character(name)?))) {
+            read.push(c);
+            rest = &rest[name.len() + 2..];
+        } else {
+            read.push('&');
+            rest = &rest[1..];
         }
     }
     read.push_str(rest);

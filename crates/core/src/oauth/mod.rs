@@ -20,6 +20,8 @@ mod moment;
 mod published;
 mod reading;
 mod refusal_members;
+mod refusal_codes;
+mod refusal_members;
 mod refusal_words;
 mod request;
 mod retry;

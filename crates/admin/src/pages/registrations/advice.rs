@@ -74,13 +74,14 @@ fn remedies(reason: &str) -> Vec<Remedy> {
         }
         "invalid_redirect_uri" => vec![R::Callback, R::Client],
         "redirect_uris_not_honoured" => vec![R::Callback, R::Client, R::Ledger],
-        "registration_redirected" => vec![R::Member("registration_endpoint"), R::Client],
         "registration_not_supported" | "pre_registered_client_missing" => vec![R::Client, R::Callback],
         "authorization_server_not_found" | "metadata_not_found" | "issuer_changed" => {
             vec![R::Member("issuer"), R::Client]
         }
         "metadata_incomplete" => vec![R::Member("issuer"), R::Member("registration_endpoint"), R::Client],
-        "endpoint_not_allowed" => vec![R::Member("registration_endpoint"), R::Client],
+        "endpoint_not_allowed" | "registration_redirected" => {
+            vec![R::Member("registration_endpoint"), R::Client]
+        }
         "encoding_not_understood" => vec![R::Member("issuer"), R::Client],
         "answer_not_http" | "unexpected_status" | "redirect_not_allowed" | "client_id_changed" => {
             vec![R::Client]
