@@ -4,7 +4,7 @@
 use super::auth_method::SECRET_METHODS;
 use super::discovery::Discovery;
 use super::failure::{Failure, FailureClass};
-use super::refusal_members::RefusalMembers;
+use super::named_members::NamedMembers;
 use super::request::{AUTH_METHOD, Adjustment, Prepared, RequestPolicy, text};
 use crate::plain_name::plain_name;
 use serde_json::{Map, Value, json};
@@ -39,7 +39,7 @@ pub fn adjust_after_refusal(
     if !refusal || failure.error.is_none() && failure.error_description.is_none() {
         return None;
     }
-    let words = RefusalMembers::of(failure);
+    let words = NamedMembers::of(failure);
     let open = |member: &str| {
         request.contains_key(member)
             && !policy.is_admins(member)
@@ -72,7 +72,7 @@ struct Change {
 fn change(
     member: &str,
     request: &Map<String, Value>,
-    words: &RefusalMembers,
+    words: &NamedMembers,
     unknown: bool,
     discovery: &Discovery,
 ) -> Option<Change> {
@@ -124,7 +124,7 @@ fn change(
 /// opposite of what was tried, even where the metadata do not list it.
 fn other_method(
     request: &Map<String, Value>,
-    words: &RefusalMembers,
+    words: &NamedMembers,
     discovery: &Discovery,
 ) -> Option<&'static str> {
     let tried = text(request, AUTH_METHOD).unwrap_or("none");

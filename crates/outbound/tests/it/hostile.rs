@@ -276,7 +276,7 @@ async fn irregular_complete_answers_are_accepted() {
         (
             "no body",
             raw(&format!("{ok}content-length: 0\r\n\r\n")),
-            NO_JSON,
+            NONE_HERE,
             (FailureClass::Unusable, "answer_not_json"),
         ),
         (

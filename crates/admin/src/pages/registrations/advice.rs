@@ -94,10 +94,9 @@ fn remedies(reason: &str) -> Vec<Remedy> {
         | "auth_method_not_usable" => vec![R::Client, R::Ledger],
         "issuer_mismatch" => vec![R::Member("registration.trusted_issuer")],
         "resource_mismatch" => vec![R::Member("registration.resource"), R::Url],
-        "name_not_found"
-        | "connection_failed"
-        | "certificate_not_trusted"
-        | "address_blocked" => vec![R::Url],
+        "name_not_found" | "connection_failed" | "certificate_not_trusted" | "address_blocked" => {
+            vec![R::Url]
+        }
         "cimd_not_available" | "cimd_not_supported" => vec![R::Member("registration.method"), R::Client],
         "cimd_auth_method" => vec![R::Member("token_endpoint_auth_method"), R::Member("registration.method")],
         "cimd_document_too_large" => vec![R::Member("client_name"), R::Member("registration.method")],

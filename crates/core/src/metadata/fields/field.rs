@@ -135,6 +135,9 @@ pub enum Rule {
     Endpoint,
     /// As [`Rule::Endpoint`], and without query (RFC 8414 §2).
     Issuer,
+    /// An issuer that is only compared, never opened: 1 to N characters, no control characters. The address of something
+    /// else, such as a metadata document, is a warning.
+    ComparedIssuer(usize),
     /// Space-separated scopes (RFC 6749 §3.3).
     Scope,
     /// A grant type: registered or an absolute URI (RFC 7591 §2), never `implicit` or `password` (RFC 9700 §2.1.2, §2.4).

@@ -192,7 +192,7 @@ pub static FIELDS: &[Field] = &[
         .describe("Whether the registration request carries `scope`.", r#""always""#),
     Field::new(REG, "initial_access_token", "Initial access token", Kind::String, Usage::Registration).rule(Rule::Ascii(8192)).secret()
         .describe("Sent as a bearer token to the registration endpoint (RFC 7591 §3). Kept sealed.", r#""the-token""#),
-    Field::new(REG, "trusted_issuer", "Trusted issuer", Kind::String, Usage::AuthorizationServer).rule(Rule::Text(2048))
+    Field::new(REG, "trusted_issuer", "Trusted issuer", Kind::String, Usage::AuthorizationServer).rule(Rule::ComparedIssuer(2048))
         .describe("The issuer to believe although the metadata document spells it differently.", r#""https://login.example.com/""#),
     Field::new(REG, "replace", "Replacing a client", Kind::String, Usage::Registration)
         .rule(Rule::OneOf(&["automatic", "ask"], "invalid_value"))

@@ -132,6 +132,7 @@ fn takes_no_quotes(field: &Field) -> bool {
             | Rule::Logo
             | Rule::Endpoint
             | Rule::Issuer
+            | Rule::ComparedIssuer(_)
             | Rule::ResourceUri
             | Rule::Contact
             | Rule::OneOf(..)

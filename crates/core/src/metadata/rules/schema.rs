@@ -276,7 +276,7 @@ fn string(field: &Field, nullable: bool) -> Map<String, Value> {
     let text = |max| pattern(&format!(r"^(?=[^{FORBIDDEN}]*\S)[^{FORBIDDEN}]+$"), max);
     match field.rule {
         Rule::Any => Map::new(),
-        Rule::Text(max) => text(max),
+        Rule::Text(max) | Rule::ComparedIssuer(max) => text(max),
         Rule::Contact => text(MAX_NAME),
         Rule::ParameterMap => text(MAX_HEADER_VALUE),
         Rule::Ascii(max) => pattern(ASCII, max),

@@ -2,7 +2,7 @@
 
 use super::document::{is_language_tag, variant};
 use super::report::{Report, echo, label};
-use super::url_rules::{check_endpoint, check_link, check_resource_uri};
+use super::url_rules::{check_endpoint, check_link, check_resource_uri, warn_of_other_address};
 use crate::character::{character_name, plain_form};
 use crate::finding::Finding;
 use crate::metadata::fields::field::{Field, Rule, Section};
@@ -33,6 +33,11 @@ pub(crate) fn check_string(field: &Field, text: &str, pointer: &str, report: &mu
         Rule::Issuer => check_endpoint(text, true, pointer, report),
         Rule::Text(max) => {
             let _ = check_text(text, max, pointer, report);
+        }
+        Rule::ComparedIssuer(max) => {
+            if check_text(text, max, pointer, report) {
+                warn_of_other_address(text, pointer, report);
+            }
         }
         Rule::Ascii(max) => {
             check_ascii(field, text, max, pointer, report);

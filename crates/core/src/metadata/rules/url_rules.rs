@@ -58,15 +58,8 @@ pub(crate) fn check_endpoint(text: &str, is_issuer: bool, pointer: &str, report:
             format!("`{member}` must have no fragment. Leave out `#` and what follows."),
         ));
     }
-    if is_issuer && let Some((what, issuer)) = address_of_something_else(&url) {
-        report.push(
-            Finding::warning(
-                pointer,
-                "pasted_value",
-                format!("`{member}` is {what}, not an issuer identifier. The issuer is probably {issuer}; the document there says it as `issuer`."),
-            )
-            .suggest(issuer),
-        );
+    if is_issuer {
+        warn_of_other_address(text, pointer, report);
     }
     if is_issuer && url.query().is_some() {
         report.push(Finding::error(
@@ -75,6 +68,21 @@ pub(crate) fn check_endpoint(text: &str, is_issuer: bool, pointer: &str, report:
             format!("`{member}` must have no query (RFC 8414 §2). Leave out `?` and what follows."),
         ));
     }
+}
+
+/// Warns of an issuer that is the address of something else.
+pub(crate) fn warn_of_other_address(text: &str, pointer: &str, report: &mut Report) {
+    let other = Url::parse(text).ok().and_then(|url| address_of_something_else(&url));
+    let Some((what, issuer)) = other else { return };
+    let member = label(pointer);
+    report.push(
+        Finding::warning(
+            pointer,
+            "pasted_value",
+            format!("`{member}` is {what}, not an issuer identifier. The issuer is probably {issuer}; the document there says it as `issuer`."),
+        )
+        .suggest(issuer),
+    );
 }
 
 /// What an address entered as issuer is the address of, and the issuer that is probably meant.

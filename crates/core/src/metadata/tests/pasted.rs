@@ -183,10 +183,10 @@ fn foreign_characters_in_the_text_are_named() {
 }
 
 #[test]
-fn byte_order_mark_is_removed_with_a_notice() {
+fn byte_order_mark_is_removed_with_a_warning() {
     let text = "\u{feff}{\"oauth_client_metadata\":{\"client_name\":\"A\"}}";
     let verified = verify(text, &KnownSecrets::default());
-    assert_eq!(triples(&verified.findings), [("trimmed".to_owned(), "notice", String::new())]);
+    assert_eq!(triples(&verified.findings), [("trimmed".to_owned(), "warning", String::new())]);
     assert!(verified.findings.0[0].message.contains("U+FEFF byte order mark"));
     let kept = verified.sealed_text(&[]).unwrap();
     assert_eq!(kept, text.trim_start_matches('\u{feff}'));
