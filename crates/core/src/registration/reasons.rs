@@ -162,12 +162,6 @@ pub static REASONS: &[Reason] = &[
         "Check the URL; tell the upstream's owner.",
     ),
     reason(
-        "encoding_not_understood",
-        R::RetriesOnce,
-        "The response has a content encoding that was not asked for and cannot be decoded.",
-        "Tell the upstream's owner; or enter `issuer` and its endpoints.",
-    ),
-    reason(
         "unexpected_status",
         R::RetriesOnce,
         "The status code is not valid for a registration.",
@@ -195,6 +189,12 @@ pub static REASONS: &[Reason] = &[
         "answer_too_large",
         R::Unusable,
         "The response exceeds the size limit.",
+        "Tell the upstream's owner, then Retry; or enter a client registered manually.",
+    ),
+    reason(
+        "encoding_not_understood",
+        R::Unusable,
+        "The response has a content encoding that was not asked for and cannot be decoded.",
         "Tell the upstream's owner, then Retry; or enter a client registered manually.",
     ),
     reason(

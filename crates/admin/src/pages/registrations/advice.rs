@@ -82,12 +82,12 @@ fn remedies(reason: &str) -> Vec<Remedy> {
         "endpoint_not_allowed" | "registration_redirected" => {
             vec![R::Member("registration_endpoint"), R::Client]
         }
-        "encoding_not_understood" => vec![R::Member("issuer"), R::Client],
         "answer_not_http" | "unexpected_status" | "redirect_not_allowed" | "client_id_changed" => {
             vec![R::Client]
         }
         "answer_not_json"
         | "answer_too_large"
+        | "encoding_not_understood"
         | "answer_contradictory"
         | "client_id_missing"
         | "client_secret_expired"
