@@ -70,6 +70,19 @@ pub(crate) fn plain_form(character: char) -> Option<&'static str> {
     })
 }
 
+/// `text` with the characters of word processors replaced by those they stand for; `None`: others are in it too.
+pub(crate) fn written_plainly(text: &str) -> Option<String> {
+    let plain: String = text
+        .chars()
+        .map(|character| match plain_form(character) {
+            Some(plain) if !matches!(character, ' ') => plain.to_owned(),
+            _ => character.to_string(),
+        })
+        .collect();
+    let plain = plain.trim();
+    (plain != text && plain.bytes().all(|byte| (0x20..=0x7e).contains(&byte))).then(|| plain.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,5 @@
 //! Rules that involve several members.
 
-use super::document::MAX_MEMBERS;
 use super::report::{Report, echo};
 use crate::finding::{Finding, pointer_push};
 use crate::metadata::fields::field::Section;
@@ -51,7 +50,7 @@ pub(crate) fn check_omitted(document: &Map<String, Value>, report: &mut Report) 
         .iter()
         .filter_map(|name| document.get(*name)?.as_object())
         .collect();
-    for (index, name) in omit.iter().enumerate().take(MAX_MEMBERS) {
+    for (index, name) in omit.iter().enumerate() {
         let Some(name) = name.as_str() else { continue };
         let known = find(Section::ClientMetadata, name).is_some() || name.contains('#');
         if known && set.iter().any(|metadata| is_set(metadata, name)) {

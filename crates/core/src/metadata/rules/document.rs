@@ -1,5 +1,6 @@
 //! Judges a document against the table: structure first, then each value by its kind.
 
+use super::language::{Variant, is_language_tag, variant};
 use super::report::{Report, echo, label};
 use super::shape::{expected, hint, wrong_type};
 use super::string_rules::check_string;
@@ -15,31 +16,6 @@ use serde_json::{Map, Value};
 pub(crate) const MAX_ITEMS: usize = 1000;
 /// The most members of an object whose names are free (headers, parameters, claims).
 pub(crate) const MAX_MEMBERS: usize = 100;
-
-/// A language variant taken apart: `client_name#fr`.
-pub(crate) struct Variant<'a> {
-    pub(crate) base: &'static Field,
-    pub(crate) tag: &'a str,
-}
-
-/// The variant that `name` is, if its base is a member that may have variants (RFC 7591 §2.2).
-pub(crate) fn variant(section: Section, name: &str) -> Option<Variant<'_>> {
-    let (base, tag) = name.split_once('#')?;
-    let base = find(section, base).filter(|field| field.localised)?;
-    Some(Variant { base, tag })
-}
-
-/// Whether `tag` has the shape of a BCP 47 language tag.
-pub(crate) fn is_language_tag(tag: &str) -> bool {
-    let mut subtags = tag.split('-');
-    let first = subtags.next().unwrap_or_default();
-    let others: Vec<&str> = subtags.collect();
-    let language = (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let private = matches!(first, "x" | "X" | "i" | "I") && !others.is_empty();
-    let subtag =
-        |tag: &&str| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (language || private) && others.iter().all(subtag)
-}
 
 /// Judges the whole Advanced Configuration.
 pub(crate) fn check_document(document: &Map<String, Value>, report: &mut Report) {

@@ -4,6 +4,7 @@ mod codes;
 pub(crate) mod cross;
 pub(crate) mod document;
 mod fill_in;
+pub(crate) mod language;
 pub(crate) mod pasted;
 pub(crate) mod report;
 mod schema;

@@ -1,8 +1,8 @@
 //! Values as they come out of other programs: blanks at the ends, quotation marks and brackets around, a scheme before a
 //! token. What is certainly not meant is repaired, with a notice; the stored text is the repaired one.
 
-use super::document::variant;
 use super::fill_in::contains_fill_in;
+use super::language::variant;
 use super::string_rules::is_blank;
 use crate::character::is_blank_or_invisible;
 use crate::finding::pointer_push;

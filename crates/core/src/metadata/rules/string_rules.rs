@@ -1,9 +1,9 @@
 //! Judges one string by its rule.
 
-use super::document::{is_language_tag, variant};
+use super::language::{is_language_tag, variant};
 use super::report::{Report, echo, label};
 use super::url_rules::{check_endpoint, check_link, check_resource_uri, warn_of_other_address};
-use crate::character::{character_name, plain_form};
+use crate::character::{character_name, plain_form, written_plainly};
 use crate::finding::Finding;
 use crate::metadata::fields::field::{Field, Rule, Section};
 use crate::metadata::fields::suggest::nearest;
@@ -155,19 +155,6 @@ fn check_ascii(field: &Field, text: &str, max: usize, pointer: &str, report: &mu
         Some(plain) => finding.suggest(plain),
         None => finding,
     });
-}
-
-/// `text` with the characters of word processors replaced by those they stand for; `None`: others are in it too.
-pub(super) fn written_plainly(text: &str) -> Option<String> {
-    let plain: String = text
-        .chars()
-        .map(|character| match plain_form(character) {
-            Some(plain) if !matches!(character, ' ') => plain.to_owned(),
-            _ => character.to_string(),
-        })
-        .collect();
-    let plain = plain.trim();
-    (plain != text && plain.bytes().all(|byte| (0x20..=0x7e).contains(&byte))).then(|| plain.to_owned())
 }
 
 /// RFC 6749 §3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`, one space between two.

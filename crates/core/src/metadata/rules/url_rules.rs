@@ -1,8 +1,7 @@
 //! Checks URLs by their text: pages and images for users, endpoints for machines.
 
 use super::report::{Report, label};
-use super::string_rules::written_plainly;
-use crate::character::{character_name, is_blank_or_invisible};
+use crate::character::{character_name, is_blank_or_invisible, written_plainly};
 use crate::finding::Finding;
 use url::{Host, Url};
 
