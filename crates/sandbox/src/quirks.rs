@@ -83,7 +83,7 @@ impl Refusal {
 #[serde(default, deny_unknown_fields)]
 pub struct Quirks {
     // All addresses
-    /// Answers sent word for word, by method and path: `{"GET /.well-known/oauth-protected-resource/mcp": {"status": 500}}`.
+    /// Answers sent word for word, by method and path: `{"answers": {"GET /.well-known/oauth-protected-resource/mcp": {"status": 500}}}`.
     /// The request is otherwise ignored: a refused registration registers nothing, with 200 as well.
     pub answers: BTreeMap<String, CannedAnswer>,
 

@@ -1,8 +1,8 @@
 //! What MCP servers answer to a request without a token: challenges and their `resource_metadata` (RFC 9728 §5.1).
 
-use super::{Case, Field, PRM, PRM_MCP, by_hand, case, cases, check};
+use super::{Case, PRM, PRM_MCP, by_hand, case, cases, check};
 use serde_json::json;
-use support::{Answer, Engine, UpstreamScript};
+use support::{Answer, UpstreamScript};
 
 cases! {
     /// The well-known address has the document whatever the hint says.
@@ -215,36 +215,4 @@ fn sse() -> Vec<Case> {
         .registers(),
     );
     all
-}
-
-/// The preflight tells every request in order, with the status that the server answered.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn preflight_tells_what_the_server_answered() {
-    let field = Box::pin(Field::new(Engine::Sqlite)).await;
-    let mut failed = Vec::new();
-    for (number, status) in [400, 401, 403, 404, 406, 429, 500, 502].into_iter().enumerate() {
-        let refused = case(format!("POST answers {status}"), move |u| {
-            u.hint = None;
-            u.fixed("POST /mcp", Answer::text(status, ""));
-            u.fixed(PRM, Answer::page(403, "Just a moment..."));
-            u.fixed(PRM_MCP, Answer::page(403, "Just a moment..."));
-        });
-        let slug = format!("answers-{number}");
-        field.create(&slug, &refused).await;
-        let path = format!("/v1/mcp-integrations/{slug}/preflight");
-        let shown = field.admin.post(&path, &json!({})).await.expect(200).json();
-        let trace = shown["trace"].as_array().cloned().unwrap_or_default();
-        let probe = trace.iter().find(|one| one["step"] == "probe").cloned().unwrap_or_default();
-        if probe["status"] != status {
-            failed.push(format!("{status}: the probe is {probe}"));
-        }
-        let documents: Vec<_> = trace.iter().filter(|one| one["step"] == "protected_resource").collect();
-        // A server that is out of order is asked nothing more.
-        let wanted = if status >= 500 || status == 429 { 0 } else { 2 };
-        if documents.iter().filter(|one| one["status"] == 403).count() < wanted {
-            failed.push(format!("{status}: the documents are {documents:?}"));
-        }
-    }
-    field.end().await;
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

@@ -21,7 +21,6 @@ const MAX_MEMORY_KIB: u64 = 64 * 1024;
 type Response = (&'static str, &'static str);
 const TOO_LARGE: Response = ("authorization_server_not_found", "answered with more than 262144 bytes.");
 const NO_HTTP: Response = ("authorization_server_not_found", "not HTTP, or with too many headers.");
-const NO_JSON: Response = ("authorization_server_not_found", "The response is not a valid JSON object");
 const NONE_HERE: Response = ("authorization_server_not_found", "No document here");
 const FOUND: Response = ("authorization_server_not_found", "A JSON object, but no metadata");
 const NO_ANSWER: Response = ("timeout", "did not answer within 0.8 seconds.");

@@ -100,8 +100,8 @@ pub static CODES: &[Code] = &[
     ),
     code(
         "invalid_url",
-        &[Error],
-        "Not an absolute URL of ASCII characters with a host; or an endpoint with a fragment; or an issuer with a query.",
+        &[Warning, Error],
+        "Not an absolute URL of ASCII characters with a host; or an endpoint with a fragment; or an issuer with a query. A `registration.resource` that is a word is a warning.",
     ),
     code(
         "scheme_not_allowed",

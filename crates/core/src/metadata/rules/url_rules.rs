@@ -108,7 +108,14 @@ fn address_of_something_else(url: &Url) -> Option<(&'static str, String)> {
 pub(crate) fn check_resource_uri(text: &str, pointer: &str, report: &mut Report) {
     let member = label(pointer);
     let invalid = |why: &str| Finding::error(pointer, "invalid_url", format!("`{member}` {why}"));
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "-_~".contains(c);
     match scheme(text).filter(|scheme| scheme != "http" && scheme != "https") {
+        // Some servers name themselves by a word, and their metadata count only for that.
+        None if text.chars().all(is_word) && text.len() <= MAX_URL => report.push(Finding::warning(
+            pointer,
+            "invalid_url",
+            format!("`{member}` is not an absolute URI (RFC 8707 §2). It is used as it is; check that the server names itself so."),
+        )),
         None => {
             if parse(text, pointer, report).is_none() {
                 return;

@@ -192,7 +192,7 @@ fn refusal_with_a_status_of_success_is_a_refusal() {
             "invalid_client_metadata",
             "scope: odd",
         ),
-        (json!([{ "error": "access_denied" }]), "registration_not_allowed", "access_denied"),
+        (json!([{ "error": "access_denied" }]), "registration_not_allowed", ""),
         (json!("{\"error\":\"access_denied\"}"), "registration_not_allowed", ""),
         (json!({ "data": { "x": 1 }, "error": "access_denied" }), "registration_not_allowed", ""),
     ] {
