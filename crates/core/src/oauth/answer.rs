@@ -5,7 +5,7 @@ use super::callbacks::check_callbacks;
 use super::failure::{Failure, FailureClass, classify_refusal, clean};
 use super::http_answer::HttpAnswer;
 use super::management_address::management;
-use super::moment::{Moment, read_moment};
+use super::odd_time::{Moment, read_moment};
 use super::reading::{Reading, read_members};
 use super::refusal_words::{refusal_words, says_failure};
 use super::sanitize::{is_plain, sanitize};

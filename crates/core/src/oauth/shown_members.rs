@@ -23,7 +23,7 @@ enum Type {
     /// `true` or `false`.
     Boolean,
     /// A JSON Web Key Set: an object with a list `keys` of objects.
-    KeySet,
+    JwkSet,
 }
 
 /// How many names a warning lists.
@@ -124,7 +124,7 @@ const REGISTRY: &[(Type, &[&str])] = &[
             "backchannel_user_code_parameter",
         ],
     ),
-    (Type::KeySet, &["jwks"]),
+    (Type::JwkSet, &["jwks"]),
 ];
 
 /// Leaves out of `members` (a client as its authorization server described it) what has not the type that its name
@@ -189,7 +189,7 @@ fn fits(kind: Type, value: &mut Value) -> bool {
             number.as_i64().is_some_and(|number| (0..=MAX_INTEGER).contains(&number))
         }
         (Type::Boolean, Value::Bool(_)) => true,
-        (Type::KeySet, Value::Object(set)) => {
+        (Type::JwkSet, Value::Object(set)) => {
             set.get("keys").and_then(Value::as_array).is_some_and(|keys| keys.iter().all(Value::is_object))
         }
         _ => false,
@@ -288,7 +288,7 @@ mod tests {
                         Type::Texts | Type::Urls => stayed.as_array().unwrap().iter().all(Value::is_string),
                         Type::Integer => stayed == 7,
                         Type::Boolean => stayed.is_boolean(),
-                        Type::KeySet => stayed["keys"].is_array(),
+                        Type::JwkSet => stayed["keys"].is_array(),
                     };
                     assert!(right, "{name} {value} became {stayed}");
                 }

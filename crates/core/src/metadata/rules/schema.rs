@@ -289,7 +289,7 @@ fn string(field: &Field, nullable: bool) -> Map<String, Value> {
         Rule::Duration => pattern("^[0-9]+[smhd]$", 10),
         Rule::ResourceUri => pattern(
             &format!(
-                r#"({ORIGIN}([/?][!-"$-\[\]-~]*)?$)|(^(?![Hh][Tt][Tt][Pp][Ss]?:)[A-Za-z][A-Za-z0-9+-]*:[!-"$-\[\]-~]+$)"#
+                r#"({ORIGIN}([/?][!-"$-\[\]-~]*)?$)|(^[A-Za-z0-9_~-]+$)|(^(?![Hh][Tt][Tt][Pp][Ss]?:)[A-Za-z][A-Za-z0-9+-]*:[!-"$-\[\]-~]+$)"#
             ),
             MAX_URL,
         ),

@@ -111,7 +111,7 @@ pub(crate) fn check_resource_uri(text: &str, pointer: &str, report: &mut Report)
     let is_word = |c: char| c.is_ascii_alphanumeric() || "-_~".contains(c);
     match scheme(text).filter(|scheme| scheme != "http" && scheme != "https") {
         // Some servers name themselves by a word, and their metadata count only for that.
-        None if text.chars().all(is_word) && text.len() <= MAX_URL => report.push(Finding::warning(
+        None if !text.is_empty() && text.len() <= MAX_URL && text.chars().all(is_word) => report.push(Finding::warning(
             pointer,
             "invalid_url",
             format!("`{member}` is not an absolute URI (RFC 8707 §2). It is used as it is; check that the server names itself so."),

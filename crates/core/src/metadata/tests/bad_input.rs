@@ -321,6 +321,7 @@ pub(super) const CASES: &[(&str, &[&str])] = &[
     (r#"{"registration":{"resource":"api:"}}"#, &["invalid_url error /registration/resource"]),
     (r#"{"registration":{"resource":"api://a b"}}"#, &["invalid_url error /registration/resource"]),
     (r#"{"registration":{"resource":"api://é"}}"#, &["invalid_url error /registration/resource"]),
+    (r#"{"registration":{"resource":"acme-mcp"}}"#, &["invalid_url warning /registration/resource"]),
     (r#"{"registration":{"resource":""}}"#, &["empty_value error /registration/resource"]),
     (r#"{"registration":{"resource":["urn:a:b"]}}"#, &["wrong_type error /registration/resource"]),
     (
