@@ -2,7 +2,8 @@
 
 use super::auth_method::registered_method;
 use super::callbacks::check_callbacks;
-use super::failure::{Failure, FailureClass, classify_refusal, clean};
+use super::clean::clean;
+use super::failure::{Failure, FailureClass, classify_refusal};
 use super::http_answer::HttpAnswer;
 use super::management_address::management;
 use super::odd_time::{Moment, read_moment};

@@ -1,6 +1,7 @@
 //! Token endpoint authentication methods (RFC 7591 §2): which can be used here, and which one a registered client has.
 
-use super::failure::{Failure, FailureClass, clean};
+use super::clean::clean;
+use super::failure::{Failure, FailureClass};
 use serde_json::{Map, Value};
 
 /// The methods that can be used with a secret, best first: OAuth 2.1 §2.4.1 makes `client_secret_post` the mandatory one.

@@ -1,6 +1,7 @@
 //! The callbacks (`redirect_uris`) of an answer, compared with those that were asked for (RFC 7591 §3.2.1).
 
-use super::failure::{Failure, FailureClass, clean};
+use super::clean::clean;
+use super::failure::{Failure, FailureClass};
 use serde_json::{Map, Value, json};
 use url::Url;
 

@@ -1,8 +1,9 @@
 //! Removes from an upstream's answer every repetition of a secret that was sent to it or that it issued.
 
 use super::answer::Issued;
+use super::clean::clean;
 use super::discovery::Discovery;
-use super::failure::{Failure, FailureClass, clean};
+use super::failure::{Failure, FailureClass};
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 

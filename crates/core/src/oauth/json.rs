@@ -1,6 +1,6 @@
 //! JSON from an untrusted source: an object with limited depth and without duplicate members.
 
-use super::failure::clean;
+use super::clean::clean;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;

@@ -3,8 +3,9 @@
 use super::answer::{Asked, Issued, issue, not_json};
 use super::auth_method::{echoed, usable_auth_method};
 use super::callbacks::names_callbacks;
+use super::clean::clean;
 use super::discovery::endpoint_is_sane;
-use super::failure::{Failure, FailureClass, classify_refusal, clean};
+use super::failure::{Failure, FailureClass, classify_refusal};
 use super::http_answer::HttpAnswer;
 use super::management_address::foreign_management;
 use super::reading::{Reading, read_members};

@@ -1,7 +1,7 @@
 //! Where a client is managed (RFC 7592 §3): at the origin of the endpoint that answered, and nowhere else.
 
+use super::clean::clean;
 use super::discovery::endpoint_is_sane;
-use super::failure::clean;
 use super::sanitize::is_plain;
 use crate::origin::is_same_origin;
 use crate::secret::Secret;

@@ -1,6 +1,6 @@
 //! The words of an HTML page or an XML document that was answered instead of JSON.
 
-use super::failure::clean;
+use super::clean::clean;
 
 /// Elements whose content is not shown to readers of a page.
 const HIDDEN: [&str; 5] = ["script", "style", "head", "noscript", "template"];

@@ -5,6 +5,7 @@ mod answer;
 mod auth_method;
 mod callbacks;
 mod challenge;
+mod clean;
 mod client_id_document;
 mod discovery;
 mod exchange;
@@ -34,6 +35,7 @@ pub use crate::origin::is_same_origin;
 pub use answer::{Asked, Issued, read_answer};
 pub use auth_method::usable_auth_method;
 pub use challenge::{Challenge, parse_challenges};
+pub(crate) use clean::clean;
 pub use client_id_document::{MAX_DOCUMENT_BYTES, client_id_document, document_path, document_url};
 pub use discovery::{
     AuthorizationServerMetadata, Discovery, IssuerMatch, ProtectedResource, ResourceMatch,
@@ -41,7 +43,6 @@ pub use discovery::{
     resource_matches, scopes_named,
 };
 pub use exchange::Exchange;
-pub(crate) use failure::clean;
 pub use failure::{Failure, FailureClass, MANAGEMENT_ANSWER_LOST, classify_refusal, retry_after_seconds};
 pub use hint::complete_hint;
 pub use http_answer::HttpAnswer;

@@ -1,7 +1,7 @@
 //! Points in time as authorization servers write them. RFC 7591 §3.2.1 wants seconds since 1970; the field has other units,
 //! dates and durations.
 
-use super::failure::clean;
+use super::clean::clean;
 use crate::clock::Timestamp;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat};
 use serde_json::Value;

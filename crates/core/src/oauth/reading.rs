@@ -1,7 +1,7 @@
 //! Finds the client in an answer whose form is odd but whose meaning is certain (INV-33): JSON in a JSON string, a list of one,
 //! a wrapper with one member, names in camel case.
 
-use super::failure::clean;
+use super::clean::clean;
 use super::http_answer::HttpAnswer;
 use super::json::read_value;
 use super::markup::{is_page, page_words};

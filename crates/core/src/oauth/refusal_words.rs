@@ -1,7 +1,7 @@
 //! The words of a refusal, in every shape of the field: OAuth (RFC 7591 §3.2.2), problem documents (RFC 9457), the errors of
 //! web frameworks and validators, lists, pages, plain text.
 
-use super::failure::clean;
+use super::clean::clean;
 use super::http_answer::HttpAnswer;
 use super::markup::{document_words, is_markup, is_page, page_words};
 use super::refusal_codes::{error_code, known_code, plain, status_of};

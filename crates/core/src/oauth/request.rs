@@ -2,8 +2,9 @@
 //! difference on record.
 
 use super::auth_method::{SECRET_METHODS, USABLE, usable_auth_method};
+use super::clean::clean;
 use super::discovery::Discovery;
-use super::failure::{Failure, FailureClass, clean};
+use super::failure::{Failure, FailureClass};
 use crate::metadata::{EffectiveMetadata, ScopePolicy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

@@ -1,7 +1,7 @@
 //! Sanitises upstream data before it reaches gateways and pages: links lead to http or https addresses, and
 //! no text holds characters that are not seen.
 
-use super::failure::{clean, is_hidden};
+use super::clean::{clean, is_hidden};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use url::Url;

@@ -1,7 +1,7 @@
 //! Members of a registered client that are only shown: gateways' SDKs parse them, so that a value of another type than the
 //! registry of client metadata says (IANA, RFC 7591 §4.1; OpenID Connect Registration §2) is not handed on (INV-40).
 
-use super::failure::clean;
+use super::clean::clean;
 use serde_json::{Map, Value};
 use url::Url;
 

@@ -1,8 +1,9 @@
 //! A client that an authorization server made, and that cannot be used here: what its answer says of it, in whatever form
 //! (INV-11). Nothing of this is used to sign in; it names the client to its owner and deletes it (RFC 7592 §2.3).
 
+use super::clean::{clean, is_hidden};
 use super::discovery::endpoint_is_sane;
-use super::failure::{Failure, FailureClass, clean, is_hidden};
+use super::failure::{Failure, FailureClass};
 use super::http_answer::HttpAnswer;
 use super::markup::is_page;
 use super::sanitize::is_plain;
@@ -98,7 +99,7 @@ impl Failure {
     #[must_use]
     pub fn with_unusable_client(self, client: UnusableClient) -> Self {
         let message = format!(
-            "{} {} The registration is not repeated by itself, because each one may leave a client behind: press **Retry** when the cause is gone.",
+            "{} {} The registration is not repeated by itself, because each one may leave a client behind: press Retry when the cause is gone.",
             self.message,
             client.fate()
         );

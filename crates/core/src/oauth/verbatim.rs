@@ -1,6 +1,6 @@
 //! Identifiers of others as they are, fit to be shown: an admin may have to copy them, so nothing is normalised.
 
-use super::failure::is_hidden;
+use super::clean::is_hidden;
 use std::fmt::Write;
 
 /// The longest identifier that is shown whole, in characters.

@@ -112,6 +112,15 @@ impl Open {
     }
 
     /// "acme / linear".
+    /// What was odd about the answers that brought each client, newest first: its generation and a sentence.
+    pub(super) fn oddities(&self) -> Vec<(i64, &str)> {
+        let mut found = Vec::new();
+        for client in &self.detail.clients {
+            found.extend(client.warnings.iter().map(|warning| (client.generation, warning.as_str())));
+        }
+        found
+    }
+
     pub(super) fn name(&self) -> String {
         let one = &self.detail.registration;
         format!("{} / {}", one.workspace.slug, one.server_slug)
