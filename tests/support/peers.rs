@@ -112,7 +112,7 @@ pub async fn portkey_sdk(base_url: &str, key: &str, workspace: &str, mcp_url: &s
 pub async fn refused_by_sdk_parsers(documents: &[Value]) -> [(&'static str, Value); 2] {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("documents");
-    let lines: String = documents.iter().map(|document| format!("{document}\n")).collect();
+    let lines: String = documents.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n";
     std::fs::write(&file, lines).expect("a file");
     let parse = async |program: &str, script: &str| {
         let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join(script);

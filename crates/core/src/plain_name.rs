@@ -23,7 +23,7 @@ impl Default for Alphabet {
 pub(crate) fn plain_name(name: &str, alphabet: Alphabet) -> String {
     let hyphens = matches!(alphabet.separator, Some(' ' | '-'));
     let words = name
-        .split(|character: char| !character.is_ascii_alphanumeric() && !(hyphens && character == '-'))
+        .split(|character: char| !(character.is_ascii_alphanumeric() || hyphens && character == '-'))
         .map(|word| word.trim_matches('-'))
         .filter(|word| !word.is_empty());
     let mut plain = String::new();

@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn help_of_the_sandbox_lists_failure_modes() {
         let mut command = Cli::command();
-        let help = command.find_subcommand_mut("sandbox").unwrap().render_long_help().to_string();
+        let help = command.find_subcommand_mut("sandbox").expect("a command").render_long_help().to_string();
         assert!(help.contains("\"challenge_on_get\": false"), "{help}");
     }
 

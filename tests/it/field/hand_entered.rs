@@ -97,7 +97,7 @@ fn useless_resources() -> Vec<Case> {
         .entered(by_hand)
         .registers(),
         case("protected resource without servers", |u| {
-            drop(u.resource.shift_remove("authorization_servers"))
+            drop(u.resource.shift_remove("authorization_servers"));
         })
         .entered(by_hand)
         .registers(),

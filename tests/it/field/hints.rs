@@ -89,7 +89,7 @@ fn unusable_hints() -> Vec<Case> {
     }
     all.push(
         case("an unusable hint is told", |u| {
-            u.hint = Some("http://internal-alb.corp.example:8080/x".to_owned())
+            u.hint = Some("http://internal-alb.corp.example:8080/x".to_owned());
         })
         .registers()
         .sees(|seen| {

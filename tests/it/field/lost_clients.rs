@@ -19,7 +19,7 @@ fn answers() -> Vec<(&'static str, Change)> {
     }
     vec![
         ("other callback", |u| {
-            drop(u.answer.insert("redirect_uris".into(), json!(["https://other.example/cb"])))
+            drop(u.answer.insert("redirect_uris".into(), json!(["https://other.example/cb"])));
         }),
         ("callbacks as an object", |u| drop(u.answer.insert("redirect_uris".into(), json!({ "a": 1 })))),
         ("client_id is an object", |u| drop(u.answer.insert("client_id".into(), json!({ "value": "x" })))),
@@ -27,7 +27,7 @@ fn answers() -> Vec<(&'static str, Change)> {
         ("client_id is null", |u| drop(u.answer.insert("client_id".into(), Value::Null))),
         ("client_id is empty", |u| drop(u.answer.insert("client_id".into(), json!("")))),
         ("client_id with a control character", |u| {
-            drop(u.answer.insert("client_id".into(), json!("a\u{7}b")))
+            drop(u.answer.insert("client_id".into(), json!("a\u{7}b")));
         }),
         ("no client_id", |u| u.omit.push("client_id")),
         ("clientId", |u| {
@@ -68,7 +68,7 @@ fn answers() -> Vec<(&'static str, Change)> {
         }),
         ("client below `data`", |u| rewritten(u, |body| [br#"{"data":"#, body, b"}"].concat())),
         ("page with 200", |u| rewritten(u, |_| b"<html><title>Done</title></html>".to_vec())),
-        ("200 KiB", |u| rewritten(u, |body| [body, &[b' '; 200 << 10]].concat())),
+        ("200 KiB", |u| rewritten(u, |body| [body, &vec![b' '; 200 << 10]].concat())),
         ("status 202", |u| {
             u.status = 202;
             u.omit.push("client_id");

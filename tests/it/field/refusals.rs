@@ -16,39 +16,39 @@ fn refused(name: &str, answer: Answer) -> Case {
     case(name, move |u: &mut UpstreamScript| u.fixed(REGISTER, answer.clone()))
 }
 
-fn says(status: u16, body: Value) -> Case {
-    refused(&format!("{status} {body}"), Answer::json(status, &body))
+fn says(status: u16, body: &Value) -> Case {
+    refused(&format!("{status} {body}"), Answer::json(status, body))
         .stops(&[], &["logo_uri must be reachable"])
 }
 
 fn shapes() -> Vec<Case> {
     const WORDS: &str = "logo_uri must be reachable";
     vec![
-        says(400, json!({ "error": "invalid_client_metadata", "error_description": WORDS })),
-        says(400, json!({ "message": WORDS })),
-        says(400, json!({ "msg": WORDS })),
-        says(400, json!({ "detail": WORDS })),
-        says(400, json!({ "details": WORDS })),
-        says(422, json!({ "detail": [{ "type": "x", "loc": ["body", "logo_uri"], "msg": WORDS }] })),
-        says(400, json!({ "error": { "code": 400, "message": WORDS } })),
-        says(400, json!({ "error": { "message": WORDS, "type": "invalid_request_error" } })),
-        says(400, json!({ "error": WORDS })),
-        says(400, json!({ "errors": [WORDS] })),
-        says(400, json!({ "errors": [{ "message": WORDS, "path": "logo_uri" }] })),
-        says(400, json!({ "errors": { "logo_uri": [WORDS] } })),
-        says(400, json!({ "errorCode": "E0000001", "errorSummary": WORDS, "errorCauses": [] })),
-        says(400, json!({ "errorCode": "E0000001", "errorSummary": "Api validation failed", "errorCauses": [{ "errorSummary": WORDS }] })),
-        says(400, json!({ "errorMessage": WORDS })),
-        says(400, json!({ "error_message": WORDS })),
-        says(400, json!({ "reason": WORDS })),
-        says(400, json!({ "title": "Bad Request", "detail": WORDS, "status": 400 })),
-        says(400, json!({ "title": WORDS })),
-        says(400, json!([{ "message": WORDS }])),
-        says(400, json!([WORDS])),
-        says(400, json!(WORDS)),
-        says(400, json!({ "ok": false, "error": "bad", "response_metadata": { "messages": [WORDS] } })),
-        says(400, json!({ "statusCode": 400, "error": "Bad Request", "message": [WORDS] })),
-        says(500, json!({ "message": WORDS })).sees(|seen| {
+        says(400, &json!({ "error": "invalid_client_metadata", "error_description": WORDS })),
+        says(400, &json!({ "message": WORDS })),
+        says(400, &json!({ "msg": WORDS })),
+        says(400, &json!({ "detail": WORDS })),
+        says(400, &json!({ "details": WORDS })),
+        says(422, &json!({ "detail": [{ "type": "x", "loc": ["body", "logo_uri"], "msg": WORDS }] })),
+        says(400, &json!({ "error": { "code": 400, "message": WORDS } })),
+        says(400, &json!({ "error": { "message": WORDS, "type": "invalid_request_error" } })),
+        says(400, &json!({ "error": WORDS })),
+        says(400, &json!({ "errors": [WORDS] })),
+        says(400, &json!({ "errors": [{ "message": WORDS, "path": "logo_uri" }] })),
+        says(400, &json!({ "errors": { "logo_uri": [WORDS] } })),
+        says(400, &json!({ "errorCode": "E0000001", "errorSummary": WORDS, "errorCauses": [] })),
+        says(400, &json!({ "errorCode": "E0000001", "errorSummary": "Api validation failed", "errorCauses": [{ "errorSummary": WORDS }] })),
+        says(400, &json!({ "errorMessage": WORDS })),
+        says(400, &json!({ "error_message": WORDS })),
+        says(400, &json!({ "reason": WORDS })),
+        says(400, &json!({ "title": "Bad Request", "detail": WORDS, "status": 400 })),
+        says(400, &json!({ "title": WORDS })),
+        says(400, &json!([{ "message": WORDS }])),
+        says(400, &json!([WORDS])),
+        says(400, &json!(WORDS)),
+        says(400, &json!({ "ok": false, "error": "bad", "response_metadata": { "messages": [WORDS] } })),
+        says(400, &json!({ "statusCode": 400, "error": "Bad Request", "message": [WORDS] })),
+        says(500, &json!({ "message": WORDS })).sees(|seen| {
             check(seen.registration["reason"] == "upstream_unavailable", || seen.state())
         }),
         refused("problem document", Answer::new(400, "application/problem+json", json!({ "type": "about:blank", "title": "Bad Request", "status": 400, "detail": WORDS }).to_string()))
@@ -78,15 +78,15 @@ fn successes() -> Vec<Case> {
             .sees(|seen| check(seen.asked().len() == 1, || format!("{} requests", seen.asked().len())))
             .sees(|seen| check(seen.orphans.is_empty(), || format!("in the ledger: {:?}", seen.orphans)))
     };
-    const WORDS: &str = "team has disabled app registration";
+    let words = "team has disabled app registration";
     vec![
-        refusal(200, json!({ "ok": false, "error": "invalid_client_metadata", "error_description": WORDS })),
-        refusal(201, json!({ "error": "invalid_client_metadata", "error_description": WORDS })),
-        refusal(200, json!({ "error": "access_denied", "error_description": WORDS, "client_id": null })),
-        refusal(200, json!({ "error": { "message": WORDS } })),
-        refusal(200, json!({ "errors": [{ "message": WORDS }] })),
-        refusal(200, json!({ "error": WORDS })),
-        refusal(202, json!({ "error": "pending", "error_description": WORDS })),
+        refusal(200, json!({ "ok": false, "error": "invalid_client_metadata", "error_description": words })),
+        refusal(201, json!({ "error": "invalid_client_metadata", "error_description": words })),
+        refusal(200, json!({ "error": "access_denied", "error_description": words, "client_id": null })),
+        refusal(200, json!({ "error": { "message": words } })),
+        refusal(200, json!({ "errors": [{ "message": words }] })),
+        refusal(200, json!({ "error": words })),
+        refusal(202, json!({ "error": "pending", "error_description": words })),
     ]
 }
 

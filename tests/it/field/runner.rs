@@ -194,7 +194,7 @@ pub(super) async fn run(engine: Engine, cases: Vec<Case>) {
         match field.then(slug, case, &configuration, seen).await {
             Ok(()) => second.push((case, expectations, slug, seen)),
             Err(wrong) => {
-                judge(case, " (then)", &[Box::new(move |_: &Seen| Err(wrong.clone())) as Expectation], seen)
+                judge(case, " (then)", &[Box::new(move |_: &Seen| Err(wrong.clone())) as Expectation], seen);
             }
         }
     }

@@ -40,7 +40,7 @@ pub trait AuthorizationServers: Send + Sync + 'static {
 }
 
 /// The input of a discovery.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DiscoverTarget {
     /// The URL of the MCP server.
     pub mcp_url: String,
@@ -65,6 +65,22 @@ pub struct DiscoverTarget {
 }
 
 impl DiscoverTarget {
+    /// The input for an MCP server at `mcp_url` of which nothing more is known.
+    pub fn at(mcp_url: impl Into<String>) -> Self {
+        Self {
+            mcp_url: mcp_url.into(),
+            overrides: Map::new(),
+            trusted_issuer: None,
+            known_issuer: None,
+            paths: ClientMethods::default(),
+            legacy: false,
+            resource: None,
+            without_sign_in: false,
+            transport: Transport::Http,
+            found_with: String::new(),
+        }
+    }
+
     /// The input for `desired`, with `client` as the active client.
     pub fn of(desired: &Desired, client: Option<&ActiveClient>) -> Self {
         let effective = &desired.effective;

@@ -87,10 +87,10 @@ impl Desired {
         );
         // Absent where nothing is set, so that an earlier release's failures stay what they were.
         if let Some(resource) = &policy.resource {
-            inputs.push_str(&format!(" resource={resource}"));
+            inputs = inputs + " resource=" + resource;
         }
         if !policy.omit.is_empty() {
-            inputs.push_str(&format!(" omit={}", policy.omit.join(",")));
+            inputs = inputs + " omit=" + &policy.omit.join(",");
         }
         inputs
     }

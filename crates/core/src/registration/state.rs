@@ -147,10 +147,3 @@ words! {
         Sse = "sse",
     }
 }
-
-// The transport of an integration that names none, and what a discovery without more knowledge begins with.
-impl Default for Transport {
-    fn default() -> Self {
-        Self::Http
-    }
-}

@@ -30,7 +30,7 @@ impl Search<'_> {
                 }
                 Some(endpoint) => {
                     self.judge_endpoint(name, endpoint)
-                        .map_err(|problem| refused(name, endpoint, problem))?;
+                        .map_err(|problem| refused(name, endpoint, &problem))?;
                 }
             }
         }
@@ -52,7 +52,7 @@ impl Search<'_> {
             };
             let Err(problem) = self.judge_endpoint(&name, &text) else { continue };
             if name == "registration_endpoint" && !registers_elsewhere {
-                return Err(refused(&name, &text, problem));
+                return Err(refused(&name, &text, &problem));
             }
             metadata.shift_remove(&name);
             self.warnings.push(format!(
@@ -90,7 +90,7 @@ fn is_endpoint(name: &str) -> bool {
     name.ends_with("_endpoint") || name == "jwks_uri"
 }
 
-fn refused(name: &str, endpoint: &str, problem: Unusable) -> Failure {
+fn refused(name: &str, endpoint: &str, problem: &Unusable) -> Failure {
     Failure::new(
         FailureClass::Security,
         problem.code,

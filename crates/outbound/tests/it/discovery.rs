@@ -3,7 +3,7 @@
 use crate::upstream::{Reply, Seen, Upstream, guarded};
 use registry_core::oauth::{Discovery, Failure, FailureClass, IssuerMatch, ResourceMatch};
 use registry_outbound::{DiscoverOutcome, DiscoverTarget, discover};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 const PR: &str = "/.well-known/oauth-protected-resource";
 const AS: &str = "/.well-known/oauth-authorization-server";
@@ -25,12 +25,8 @@ fn resource(origin: &str, path: &str, issuer: &str) -> Value {
 
 async fn search(upstream: &Upstream, overrides: Value, trusted: Option<String>) -> DiscoverOutcome {
     let Value::Object(overrides) = overrides else { panic!("an object") };
-    let target = DiscoverTarget {
-        mcp_url: upstream.url("/mcp"),
-        overrides,
-        trusted_issuer: trusted,
-        ..DiscoverTarget::default()
-    };
+    let target =
+        DiscoverTarget { overrides, trusted_issuer: trusted, ..DiscoverTarget::at(upstream.url("/mcp")) };
     discover(&guarded(), target).await
 }
 
@@ -311,12 +307,7 @@ async fn every_answer_is_recorded_without_queries() {
         |origin| Some(format!("Bearer resource_metadata=\"{origin}/x?token=canary\"")),
     )
     .await;
-    let target = DiscoverTarget {
-        mcp_url: upstream.url("/mcp?key=canary"),
-        overrides: Map::new(),
-        trusted_issuer: None,
-        ..DiscoverTarget::default()
-    };
+    let target = DiscoverTarget::at(upstream.url("/mcp?key=canary"));
     let outcome = discover(&guarded(), target).await;
     assert!(outcome.trace.len() > 2);
     assert!(!serde_json::to_string(&outcome.trace).unwrap().contains("canary"));

@@ -40,7 +40,7 @@ async fn upstream(odd: impl Fn(&str, &Seen) -> Option<Reply> + Send + Sync + 'st
 }
 
 async fn search(upstream: &Upstream, change: impl FnOnce(&mut DiscoverTarget)) -> Result<Discovery, Failure> {
-    let mut target = DiscoverTarget { mcp_url: upstream.url("/mcp"), ..DiscoverTarget::default() };
+    let mut target = DiscoverTarget::at(upstream.url("/mcp"));
     change(&mut target);
     discover(&guarded(), target).await.result
 }

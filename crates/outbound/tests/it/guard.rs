@@ -6,7 +6,7 @@ use registry_core::oauth::{Failure, FailureClass};
 use registry_outbound::{DiscoverOutcome, DiscoverTarget, Limits, UpstreamClient, discover};
 
 async fn search(guarded: &UpstreamClient, mcp_url: &str) -> DiscoverOutcome {
-    let target = DiscoverTarget { mcp_url: mcp_url.to_owned(), ..DiscoverTarget::default() };
+    let target = DiscoverTarget::at(mcp_url.to_owned());
     discover(guarded, target).await
 }
 

@@ -76,7 +76,7 @@ async fn both(
 ) -> u64 {
     let (got, posted) = (answering(reply.clone()).await, answering(reply).await);
     let get = async {
-        let target = DiscoverTarget { mcp_url: got.url("/mcp"), ..DiscoverTarget::default() };
+        let target = DiscoverTarget::at(got.url("/mcp"));
         let outcome = timeout(TEST_TIMEOUT, discover(client, target)).await.expect(what);
         let note = outcome.trace[1].note.as_str();
         assert!(note.contains(document.1), "{what}: GET: {note}");
@@ -347,7 +347,7 @@ async fn challenge_body_is_not_read() {
             _ => Reply::status(404),
         })
         .await;
-        let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), ..DiscoverTarget::default() };
+        let target = DiscoverTarget::at(upstream.url("/mcp"));
         let outcome = timeout(TEST_TIMEOUT, discover(&guarded(), target)).await.unwrap();
         assert_eq!(outcome.result.unwrap_err().code, "authorization_server_not_found");
         upstream.left_alone().await;
@@ -369,7 +369,7 @@ async fn long_lists_are_read_at_once() {
             _ => Reply::status(404),
         })
         .await;
-        let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), ..DiscoverTarget::default() };
+        let target = DiscoverTarget::at(upstream.url("/mcp"));
         let started = Instant::now();
         let outcome = discover(&guarded(), target).await;
         assert_eq!(outcome.result.unwrap_err().code, "metadata_not_found", "{part}");

@@ -132,7 +132,7 @@ async fn every_request_and_redirect_resolves_once() {
         .with_certificates(authority.pem.as_bytes())
         .unwrap();
     let mcp_url = format!("https://a.example:{}/mcp", upstream.port);
-    let target = DiscoverTarget { mcp_url, ..DiscoverTarget::default() };
+    let target = DiscoverTarget::at(mcp_url);
     assert_eq!(discover(&client, target).await.result.unwrap_err().code, "authorization_server_not_found");
     assert_eq!(upstream.asked()[2..4], ["GET /hop", "GET /end"]);
     assert_eq!(script.asked(), ["a.example", "a.example", "b.example", "a.example", "a.example"]);

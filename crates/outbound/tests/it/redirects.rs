@@ -12,7 +12,7 @@ const PLACE: &str = "/.well-known/oauth-protected-resource/mcp";
 
 /// What is said of a document that is redirected to `location`, and how many requests that took.
 async fn said(client: &UpstreamClient, upstream: &Upstream, mcp_url: String) -> (String, String) {
-    let target = DiscoverTarget { mcp_url, ..DiscoverTarget::default() };
+    let target = DiscoverTarget::at(mcp_url);
     let outcome = discover(client, target).await;
     assert_eq!(upstream.asked()[1], format!("GET {PLACE}"));
     (outcome.result.unwrap_err().code.to_owned(), outcome.trace[1].note.clone())
@@ -150,7 +150,7 @@ async fn request_with_a_body_or_credential_is_never_redirected() {
         // A document of our own is to be where we say it is.
         assert!(self_check(&guarded(), &upstream.url("/c.json"), "{}").await.result.is_err(), "{status}");
         // The first request of a discovery carries a body too.
-        let target = DiscoverTarget { mcp_url: upstream.url("/mcp"), ..DiscoverTarget::default() };
+        let target = DiscoverTarget::at(upstream.url("/mcp"));
         assert!(discover(&guarded(), target).await.trace[0].note.contains("redirects are not followed"));
         assert_eq!(
             upstream.asked()[..5],

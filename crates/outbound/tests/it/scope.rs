@@ -53,7 +53,7 @@ async fn internal(authority: &Authority, names: &[&str]) -> Upstream {
 
 fn target(mcp_url: String, overrides: Value) -> DiscoverTarget {
     let Value::Object(overrides) = overrides else { panic!("an object") };
-    DiscoverTarget { mcp_url, overrides, ..DiscoverTarget::default() }
+    DiscoverTarget { overrides, ..DiscoverTarget::at(mcp_url) }
 }
 
 #[tokio::test]

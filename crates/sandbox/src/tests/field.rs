@@ -5,7 +5,7 @@ use crate::{AnswerWrapping, CannedAnswer, ExpiryForm};
 use serde_json::Map;
 
 fn members(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap()
+    serde_json::from_value(value).unwrap()
 }
 
 #[tokio::test]

@@ -244,7 +244,7 @@ fn discovery() -> Vec<Row> {
             }),
             &["`token_endpoint`"],
             Action::OwnerMends(|u| {
-                drop(u.metadata.insert("token_endpoint".to_owned(), json!(u.url("/token"))))
+                drop(u.metadata.insert("token_endpoint".to_owned(), json!(u.url("/token"))));
             }),
         ),
         Row::new(

@@ -139,7 +139,7 @@ fn check_override(object: &Map<String, Value>, pointer: &str, report: &mut Repor
     });
     let missing: Vec<String> = NEEDED
         .iter()
-        .filter(|name| !is_set(object, name) && !(no_users && **name == "authorization_endpoint"))
+        .filter(|name| !(is_set(object, name) || no_users && **name == "authorization_endpoint"))
         .map(|name| format!("`{name}`"))
         .collect();
     if !missing.is_empty() {

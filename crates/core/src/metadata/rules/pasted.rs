@@ -65,7 +65,7 @@ fn member(field: &Field, value: &mut Value, pointer: &str, repairs: &mut Vec<Rep
             }
         }
         (Kind::ForwardHeaders, Value::Object(object)) => {
-            walk(Section::ForwardHeaders, object, pointer, repairs)
+            walk(Section::ForwardHeaders, object, pointer, repairs);
         }
         (Kind::StringMap, Value::Object(object)) => {
             let one = Field { kind: Kind::String, ..*field };
