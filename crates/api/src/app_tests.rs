@@ -264,7 +264,7 @@ async fn server_metadata_is_shown_and_fetched_by_gateways() {
         "PUT",
         "/v1/organisation/configuration",
         &admin,
-        "{\"configurations\": {\"oauth_client_metadata\": {\"scope\": \"a\\\\b\"}}}",
+        "{\"configurations\": {\"oauth_client_metadata\": {\"scope\": \"\u{e9}\"}}}",
         &[],
     )
     .await;
