@@ -85,6 +85,18 @@ impl Failure {
         )
     }
 
+    /// The same failure of a registration that was answered with success: a client may have been made, so the registration
+    /// is not repeated by itself.
+    #[must_use]
+    pub fn with_unusable_client(self, client: UnusableClient) -> Self {
+        let message = format!(
+            "{} {} The registration is not repeated by itself, because each one may leave a client behind: press Retry when the cause is gone.",
+            self.message,
+            client.fate()
+        );
+        Self { class: FailureClass::Unusable, message, unusable: Some(Box::new(client)), ..self }
+    }
+
     /// The same failure without `secret`, which an upstream may have repeated in its words.
     #[must_use]
     pub fn without(mut self, secret: &Secret) -> Self {

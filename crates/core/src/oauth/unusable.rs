@@ -3,7 +3,6 @@
 
 use super::clean::{clean, is_hidden};
 use super::discovery::endpoint_is_sane;
-use super::failure::{Failure, FailureClass};
 use super::http_answer::HttpAnswer;
 use super::markup::is_page;
 use super::sanitize::is_plain;
@@ -90,20 +89,6 @@ impl UnusableClient {
                 "This registry deletes the client that was made there; the ledger of orphaned clients says what came of it."
             }
         }
-    }
-}
-
-impl Failure {
-    /// The same failure of a registration that was answered with success: a client may have been made, so the registration
-    /// is not repeated by itself.
-    #[must_use]
-    pub fn with_unusable_client(self, client: UnusableClient) -> Self {
-        let message = format!(
-            "{} {} The registration is not repeated by itself, because each one may leave a client behind: press Retry when the cause is gone.",
-            self.message,
-            client.fate()
-        );
-        Self { class: FailureClass::Unusable, message, unusable: Some(Box::new(client)), ..self }
     }
 }
 
