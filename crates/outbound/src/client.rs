@@ -1,8 +1,9 @@
 //! The upstream client (INV-9): one connection for one request, to a checked address.
 
+use crate::answered::UpstreamResponse;
 use crate::limits::{Limits, MAX_REDIRECTS, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS};
 use crate::resolve::{FilteringResolver, Lookup, System};
-use crate::response::{ReadBody, UpstreamResponse, read};
+use crate::response::{ReadBody, read};
 use crate::transport_error::{TransportError, transport_error};
 use registry_core::egress::{EgressPolicy, Scope};
 use registry_core::oauth::{Failure, FailureClass};

@@ -1,8 +1,9 @@
 //! Fetches documents of upstreams and records every exchange.
 
+use crate::answered::UpstreamResponse;
 use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
 use crate::limits::MAX_METADATA_BYTES;
-use crate::response::{ReadBody, UpstreamResponse};
+use crate::response::ReadBody;
 use crate::time::millis_since;
 use crate::transport_error::TransportError;
 use registry_core::oauth::{

@@ -11,6 +11,7 @@
 //! * [`TrustedClient`] is the HTTP client for services that the operator configured.
 //! * Requests and responses are returned as [`registry_core::oauth::Exchange`]s, without secrets.
 
+mod answered;
 mod authorization_servers;
 mod client;
 mod client_id_document;

@@ -1,7 +1,7 @@
 //! Management of registered clients (RFC 7592).
 
+use crate::answered::UpstreamResponse;
 use crate::client::{OutgoingRequest, UpstreamClient};
-use crate::response::UpstreamResponse;
 use crate::time::{millis_since, wall_clock};
 use registry_core::oauth::{
     Exchange, Failure, FailureClass, Issued, MANAGEMENT_ANSWER_LOST, ManagedClient, classify_refusal,

@@ -1,49 +1,17 @@
 //! Reads responses as streams, with a size limit and a deadline.
 
+use crate::answered::UpstreamResponse;
 use crate::content_encoding::decode;
 use crate::limits::MAX_REFUSAL_BYTES;
 use crate::time::wall_clock;
 use crate::transport_error::{TransportError, is_malformed, not_http};
-use registry_core::oauth::{Failure, FailureClass, HttpAnswer, retry_after_seconds};
+use registry_core::oauth::{Failure, FailureClass, retry_after_seconds};
 use registry_core::url_text::host_of;
 use reqwest::Response;
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use std::net::IpAddr;
 use tokio::time::{Instant, timeout_at};
-
-/// A response.
-#[derive(Clone, Debug)]
-pub(crate) struct UpstreamResponse {
-    /// HTTP status.
-    pub(crate) status: u16,
-    /// `WWW-Authenticate` lines.
-    pub(crate) challenges: Vec<String>,
-    /// `Retry-After`, in seconds.
-    pub(crate) retry_after: Option<u64>,
-    /// `Content-Type`, verbatim.
-    pub(crate) content_type: Option<String>,
-    /// `Location`, verbatim.
-    pub(crate) location: Option<String>,
-    /// The body; of an unsuccessful response only the beginning.
-    pub(crate) body: Vec<u8>,
-    /// The address of the peer.
-    pub(crate) remote: Option<IpAddr>,
-}
-
-impl UpstreamResponse {
-    /// The response as the readers of authorization servers' answers take it.
-    pub(crate) fn as_answer(&self) -> HttpAnswer<'_> {
-        HttpAnswer {
-            status: self.status,
-            retry_after: self.retry_after,
-            content_type: self.content_type.as_deref(),
-            location: self.location.as_deref(),
-            body: &self.body,
-        }
-    }
-}
 
 /// How much of the body is read.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +51,8 @@ pub(crate) async fn read(
     }
     let host = host_of(url);
     let failure = match timeout_at(deadline, collect(&mut response, &mut answer.body, most)).await {
-        Ok(Ok(End::Reached)) => match decode(std::mem::take(&mut answer.body), &encoding, most, &host) {
+        // A copy: what cannot be decoded may still name a client.
+        Ok(Ok(End::Reached)) => match decode(answer.body.clone(), &encoding, most, &host) {
             Ok(body) => {
                 answer.body = body;
                 return Ok(answer);

@@ -1,7 +1,7 @@
 //! Failures of requests without a response.
 
+use crate::answered::UpstreamResponse;
 use crate::resolve::NameProblem;
-use crate::response::UpstreamResponse;
 use registry_core::oauth::{Failure, FailureClass};
 use registry_core::url_text::host_of;
 use std::error::Error;

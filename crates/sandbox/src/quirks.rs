@@ -123,7 +123,7 @@ pub struct Quirks {
     pub slash_in_resource_issuer: bool,
     /// Members put into the metadata; null leaves one out (Keycloak: an inner `introspection_endpoint` over http).
     pub metadata_members: Map<String, Value>,
-    /// So many metadata requests are answered with 503 first.
+    /// The first N metadata requests are answered with 503.
     pub unavailable_metadata_requests: u32,
     /// The metadata names no `registration_endpoint`, and there is none.
     pub no_registration_endpoint: bool,
@@ -143,11 +143,11 @@ pub struct Quirks {
     pub hang_seconds: u64,
     /// 307 to this address instead of an answer.
     pub registration_redirect: Option<String>,
-    /// So many registration requests are answered with 429 first.
+    /// The first N registration requests are answered with 429.
     pub rate_limited_requests: u32,
     /// `Retry-After` of the 429 and 503 answers: seconds or an HTTP date; absent: no such header.
     pub retry_after: Option<String>,
-    /// So many registration requests are answered with 503 first.
+    /// The first N registration requests are answered with 503.
     pub unavailable_requests: u32,
     /// Every registration request is refused so.
     pub registration_refusal: Option<Refusal>,
@@ -176,7 +176,7 @@ pub struct Quirks {
     pub success_status: u16,
     /// This body is answered instead of the registered client, which is stored all the same.
     pub registration_body: Option<Value>,
-    /// After this number of registrations the client is stored, and the connection is closed without a response.
+    /// The first N registrations are stored, and their connections are closed without a response.
     pub lost_answers: u32,
     /// Members registered with other values than asked for (MCP Python SDK: `{"application_type": "native"}`).
     pub replace_members: Map<String, Value>,
@@ -197,7 +197,7 @@ pub struct Quirks {
     pub omit_members: Vec<String>,
     /// Members that were not set are echoed as `null` and `""` (Ory Hydra).
     pub echo_empties: bool,
-    /// So many bytes of padding in the registration answer.
+    /// N bytes of padding in the registration answer.
     pub padding_bytes: usize,
 
     // Management (RFC 7592)
@@ -215,9 +215,9 @@ pub struct Quirks {
     pub omit_management_members: Vec<String>,
     /// Updates are carried out and answered with 200 and an empty body.
     pub empty_update_answer: bool,
-    /// So many reads and updates are carried out first, and the connection dropped without an answer.
+    /// The first N reads and updates are carried out, and the connection is closed without a response.
     pub lost_management_answers: u32,
-    /// So many reads, updates and deletions are answered with 503 first.
+    /// The first N reads, updates and deletions are answered with 503.
     pub unavailable_management_requests: u32,
     /// `DELETE` is answered with 405 (RFC 7592 §2.3).
     pub no_delete: bool,

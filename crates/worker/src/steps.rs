@@ -7,8 +7,8 @@ use registry::{
 use registry_core::id::{AttemptId, OauthClientId};
 use registry_core::metadata::Method;
 use registry_core::oauth::{
-    Adjustment, Discovery, Exchange, Failure, FailureClass, ManagedClient, Prepared, RequestPolicy,
-    adjust_after_refusal, build_request,
+    Adjustment, Discovery, Exchange, Failure, FailureClass, MAX_ADJUSTED_RETRIES, ManagedClient, Prepared,
+    RequestPolicy, adjust_after_refusal, build_request,
 };
 use registry_core::registration::{
     AttemptStep, AuthorizationServers, DiscoverOutcome, DiscoverTarget, Step, adopted_auth_method,
@@ -122,8 +122,8 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             None => None,
         };
         let Some(endpoint) = discovery.authorization_server().registration_endpoint() else { return Ok(()) };
-        // The second round is the one adjusted retry that a cause may have (INV-23).
-        loop {
+        // Each further round leaves out or changes what the refusal names (INV-23).
+        for round in 0.. {
             let Prepared { request, adjustments } = &prepared;
             let attempt = self.begin(AttemptStep::Register, Some(request), adjustments).await?;
             let outcome = self.servers.register(discovery, endpoint, request, token.as_ref()).await;
@@ -132,17 +132,15 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
                     let client = Box::new(NewClient::Issued(Box::new(issued)));
                     (StepRecord::Client(client, Some(request.clone())), None)
                 }
-                Err(failure) => {
-                    let adjusted = adjust_after_refusal(request, &failure, policy, discovery, adjustments);
-                    (StepRecord::Failed(failure), adjusted)
-                }
+                Err(failure) => refused(&prepared, failure, policy, discovery, round),
             };
             self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Register).await?;
             match adjusted {
                 Some(adjusted) => prepared = adjusted,
-                None => return Ok(()),
+                None => break,
             }
         }
+        Ok(())
     }
 
     /// Takes over a pre-registered client.
@@ -177,23 +175,21 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             build_request(&effective.client_metadata, discovery, policy).map_err(StepError::Refused)?;
         let managed = self.managed_client(client.id).await?;
         // What a registration leaves out after a refusal is left out of an update too (INV-23).
-        loop {
+        for round in 0.. {
             let Prepared { request, adjustments } = &prepared;
             let attempt = self.begin(AttemptStep::Update, Some(request), adjustments).await?;
             let outcome = self.servers.update(&managed, request).await;
             let (record, adjusted) = match outcome.result {
                 Ok(issued) => (StepRecord::Updated(client.id, Box::new(issued), request.clone()), None),
-                Err(failure) => {
-                    let adjusted = adjust_after_refusal(request, &failure, policy, discovery, adjustments);
-                    (StepRecord::Failed(failure), adjusted)
-                }
+                Err(failure) => refused(&prepared, failure, policy, discovery, round),
             };
             self.finish(attempt, record, outcome.exchanges, AttemptStep::Update).await?;
             match adjusted {
                 Some(adjusted) => prepared = adjusted,
-                None => return Ok(()),
+                None => break,
             }
         }
+        Ok(())
     }
 
     /// Asks whether the client is still known (RFC 7592 §2.1).
@@ -283,6 +279,22 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     fn discovery(&self) -> Option<&Discovery> {
         self.context.observed.discovery.as_ref().map(|(discovery, _)| discovery)
     }
+}
+
+/// The record of a refused request, and the adjusted request that follows, if one does.
+fn refused(
+    prepared: &Prepared,
+    failure: Failure,
+    policy: RequestPolicy<'_>,
+    discovery: &Discovery,
+    round: usize,
+) -> (StepRecord, Option<Prepared>) {
+    let Prepared { request, adjustments } = prepared;
+    let adjusted = (round < MAX_ADJUSTED_RETRIES)
+        .then(|| adjust_after_refusal(request, &failure, policy, discovery, adjustments))
+        .flatten();
+    let record = if adjusted.is_some() { StepRecord::Adjusted(failure) } else { StepRecord::Failed(failure) };
+    (record, adjusted)
 }
 
 /// Why a client cannot be deleted that has no management address, or only one on a `foreign` origin.

@@ -79,7 +79,7 @@ pub(super) const PRODUCTS: &[KnownServer] = &[
         issuers: &[Place::host("calendly.com")],
         clients: Clients::Conditional,
         notes: &[note(
-            "A `client_name` may contain only letters, digits, hyphens and spaces. The default name contains parentheses and is refused. Use the name of your company.",
+            "A `client_name` may contain only letters, digits, hyphens and spaces. The default name contains parentheses; without a setting it is reduced to these characters after the first refusal. Use the name of your company.",
             &["anthropics/claude-code#94630", "PostHog/posthog#89998"],
         )],
         preset: Some(Preset::oauth(r#"{"oauth_client_metadata": {"client_name": "MCP Gateway"}}"#)),

@@ -8,7 +8,7 @@ use super::http_answer::HttpAnswer;
 use super::management_address::management;
 use super::odd_time::{Moment, read_moment};
 use super::reading::{Reading, read_members};
-use super::refusal_words::{refusal_words, says_failure};
+use super::refusal_words::{RefusalWords, refusal_words, says_failure};
 use super::sanitize::{is_plain, sanitize};
 use super::unusable::UnusableClient;
 use crate::clock::Timestamp;
@@ -76,11 +76,14 @@ pub fn read_answer(
         Err(what) => Err(not_json(answer.status, &what)),
     };
     let mut issued = result.map_err(|failure| {
-        let words = refusal_words(answer);
+        // Words are taken only of an answer whose members are certain: what was issued may be repeated in them.
+        let words = if value.is_some() { refusal_words(answer) } else { RefusalWords::default() };
         let client = UnusableClient::read(answer, endpoint);
         let failure = Failure { error: words.error, error_description: words.description, ..failure };
-        // What was issued may be repeated in the words.
-        let secrets = secrets_of(value.as_ref());
+        // A stub's secret may equal the id, and the id is no secret.
+        let id = client.client_id.clone();
+        let secrets = secrets_of(value.as_ref()).into_iter();
+        let secrets = secrets.filter(|secret| id.as_deref() != Some(secret.expose())).collect::<Vec<_>>();
         secrets.iter().fold(failure.with_unusable_client(client), Failure::without)
     })?;
     if answer.status != 200 && answer.status != 201 {
@@ -100,11 +103,10 @@ fn secrets_of(value: Option<&Value>) -> Vec<Secret> {
             .iter()
             .flat_map(|(name, member)| {
                 let name = name.to_ascii_lowercase().replace(['_', '-'], "");
-                match member.as_str() {
-                    Some(text) if matches!(name.as_str(), "clientsecret" | "registrationaccesstoken") => {
-                        vec![Secret::new(text)]
-                    }
-                    _ => secrets_of(Some(member)),
+                if matches!(name.as_str(), "clientsecret" | "registrationaccesstoken") {
+                    values_in(member)
+                } else {
+                    secrets_of(Some(member))
                 }
             })
             .collect(),
@@ -113,6 +115,17 @@ fn secrets_of(value: Option<&Value>) -> Vec<Secret> {
             secrets_of(serde_json::from_str(text).ok().as_ref())
         }
         _ => Vec::new(),
+    }
+}
+
+/// Every text and number in `value`.
+fn values_in(value: &Value) -> Vec<Secret> {
+    match value {
+        Value::String(text) => vec![Secret::new(text)],
+        Value::Number(number) => vec![Secret::new(number.to_string())],
+        Value::Array(items) => items.iter().flat_map(values_in).collect(),
+        Value::Object(members) => members.values().flat_map(values_in).collect(),
+        Value::Null | Value::Bool(_) => Vec::new(),
     }
 }
 
@@ -127,7 +140,10 @@ pub(super) fn not_json(status: u16, what: &str) -> Failure {
 }
 
 fn contradiction(members: &Map<String, Value>) -> Failure {
-    let id = members.get("client_id").map_or_else(String::new, |id| clean(&id.to_string(), 100));
+    let id = members
+        .get("client_id")
+        .and_then(Value::as_str)
+        .map_or_else(|| "unknown".to_owned(), |id| clean(id, 100));
     Failure::new(
         FailureClass::Protocol,
         "answer_contradictory",
@@ -229,7 +245,12 @@ fn client_id(answer: &mut Map<String, Value>, warnings: &mut Vec<String>) -> Res
                 Value::Bool(_) => "a boolean",
                 _ => "a number that is not whole",
             };
-            return Err(refused(format!("it is {kind} ({}) and no string", clean(&other.to_string(), 100))));
+            let shown = match other {
+                // What is inside may be a secret.
+                Value::Array(_) | Value::Object(_) => String::new(),
+                other => format!(" ({})", clean(&other.to_string(), 100)),
+            };
+            return Err(refused(format!("it is {kind}{shown} and no string")));
         }
     };
     if id.len() > MAX_CLIENT_ID_BYTES {

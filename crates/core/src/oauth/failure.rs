@@ -39,7 +39,7 @@ pub enum FailureClass {
 pub struct Failure {
     /// Who can fix the failure.
     pub class: FailureClass,
-    /// Stable reason code (`docs/problems.md`).
+    /// Stable reason code (`docs/registration-failures.md`).
     pub code: &'static str,
     /// What happened and what to do, as a sentence for users. Contains no secret.
     pub message: String,
@@ -90,7 +90,7 @@ impl Failure {
     #[must_use]
     pub fn with_unusable_client(self, client: UnusableClient) -> Self {
         let message = format!(
-            "{} {} The registration is not repeated by itself, because each one may leave a client behind: press Retry when the cause is gone.",
+            "{} {} The registration is not repeated by itself, because each repetition may create another client: press Retry when the cause is gone.",
             self.message,
             client.fate()
         );
@@ -125,13 +125,16 @@ pub fn classify_refusal(answer: &HttpAnswer<'_>) -> Failure {
     let status = if answer.is_success() { words.status.unwrap_or(400) } else { answer.status };
     let mut failure = match status {
         300..=399 => redirected(answer),
-        _ => classify(status, words.error.as_deref(), words.description.as_deref(), words.is_page),
+        _ => classify(
+            (status, answer.status),
+            words.error.as_deref(),
+            words.description.as_deref(),
+            words.is_page,
+        ),
     };
     if answer.is_success() {
-        failure.message = format!(
-            "{} (The status was {}, but the body says that it failed.)",
-            failure.message, answer.status
-        );
+        failure.message =
+            format!("{} (The status was {}; the body says that it failed.)", failure.message, answer.status);
     }
     failure.retry_after = answer.retry_after;
     failure.error = words.error;
@@ -166,7 +169,13 @@ fn is_about_callback(words: &str) -> bool {
         .any(|one| plain.contains(one))
 }
 
-fn classify(status: u16, error: Option<&str>, description: Option<&str>, is_page: bool) -> Failure {
+/// `status` decides, `shown` is the status of the response, which is told.
+fn classify(
+    (status, shown): (u16, u16),
+    error: Option<&str>,
+    description: Option<&str>,
+    is_page: bool,
+) -> Failure {
     use FailureClass as C;
     let about_callback = description.is_some_and(is_about_callback) || error.is_some_and(is_about_callback);
     if status == 429 {
@@ -187,14 +196,12 @@ fn classify(status: u16, error: Option<&str>, description: Option<&str>, is_page
         return Failure::new(
             C::Protocol,
             "unexpected_status",
-            format!(
-                "The registration endpoint answered {status}, which is not a valid response to a registration (200 or 201)."
-            ),
+            format!("The registration endpoint answered {status}, which is no response to a registration."),
         );
     }
     match (status, error) {
         (_, Some("invalid_redirect_uri")) => redirect(),
-        (401, _) | (_, Some("invalid_token")) => authorization_needed(status, is_page),
+        (401, _) | (_, Some("invalid_token")) => authorization_needed(shown, is_page),
         (
             _,
             Some("invalid_client_metadata" | "invalid_software_statement" | "unapproved_software_statement"),
@@ -202,11 +209,11 @@ fn classify(status: u16, error: Option<&str>, description: Option<&str>, is_page
             if about_callback {
                 redirect()
             } else {
-                metadata(status, description)
+                metadata(shown, description)
             }
         }
         (402 | 403, _) | (_, Some("access_denied" | "insufficient_scope")) => {
-            not_allowed(status, is_page, description)
+            not_allowed(shown, is_page, description)
         }
         (404 | 405 | 410, _) => Failure::new(
             C::NeedsAdmin,
@@ -223,7 +230,7 @@ fn classify(status: u16, error: Option<&str>, description: Option<&str>, is_page
             ),
         ),
         _ if about_callback => redirect(),
-        _ => metadata(status, description),
+        _ => metadata(shown, description),
     }
 }
 

@@ -125,10 +125,10 @@ impl ManagedClient {
 
     /// Reads the answer to the question whether the client is known (RFC 7592 §2.1).
     pub fn read_read(&self, answer: &HttpAnswer<'_>, now: Timestamp) -> Result<Issued, Failure> {
-        match answer.status {
-            200 => self.read_members(answer, &self.request, now),
-            _ => Err(refusal(answer)),
+        if answer.is_success() {
+            return self.read_members(answer, &self.request, now);
         }
+        Err(refusal(answer))
     }
 
     fn read_members(

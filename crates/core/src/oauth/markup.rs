@@ -32,13 +32,22 @@ pub(super) fn is_page(text: &str) -> bool {
             .any(|tag| start.contains(tag))
 }
 
+/// How much of a page or document is looked at, in bytes: what it says is at its beginning, and reading takes quadratic time.
+const MAX_LOOKED_AT: usize = 4 * 1024;
+
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_LOOKED_AT)]
+}
+
 /// What a page says: its title, else its first heading, else its first visible text.
 pub(super) fn page_words(text: &str) -> Option<String> {
+    let text = beginning(text);
     ["title", "h1", "h2"].iter().find_map(|name| element(text, name)).or_else(|| first_text(text))
 }
 
 /// What an XML document says: the element with the message, with the code before it; else all its text.
 pub(super) fn document_words(text: &str) -> Option<String> {
+    let text = beginning(text);
     let message = MESSAGES.iter().find_map(|name| element(text, name));
     let code = ["code", "error", "faultcode"].iter().find_map(|name| element(text, name));
     match (code, message) {
@@ -66,8 +75,11 @@ fn element(text: &str, name: &str) -> Option<String> {
         }
         let open = tag.find('>')?;
         let content = start + open + 1;
-        let end = lower[content..].find(&format!("</{tag_name}")).map_or(text.len(), |end| content + end);
-        if let Some(words) = visible(&text[content..end]) {
+        // What has no end is not looked for again.
+        let Some(length) = lower[content..].find(&format!("</{tag_name}")) else {
+            return visible(&text[content..]);
+        };
+        if let Some(words) = visible(&text[content..content + length]) {
             return Some(words);
         }
     }
@@ -134,7 +146,8 @@ fn unescaped(text: &str) -> String {
     while let Some(at) = rest.find('&') {
         read.push_str(&rest[..at]);
         rest = &rest[at..];
-        let reference = rest[1..].split_once(';').map(|(name, _)| name).filter(|name| name.len() <= 8);
+        let near = &rest[1..rest.floor_char_boundary(10)];
+        let reference = near.split_once(';').map(|(name, _)| name);
         if let Some((name, c)) = reference.and_then(|name| Some((name, character(name)?))) {
             read.push(c);
             rest = &rest[name.len() + 2..];

@@ -50,7 +50,7 @@ pub use json::read_object;
 pub use management::ManagedClient;
 pub use published::{ResourceVerdict, ServerVerdict, judge_resource, judge_server};
 pub use request::{Adjustment, Negotiated, Prepared, RequestPolicy, build_request, negotiate_auth_method};
-pub use retry::adjust_after_refusal;
+pub use retry::{MAX_ADJUSTED_RETRIES, adjust_after_refusal};
 pub use sanitize::{is_plain, sanitize};
 pub use shown_members::shown_members;
 pub use unusable::UnusableClient;

@@ -1,4 +1,4 @@
-//! Whether a published document is metadata at all, and whether it may be believed. Everything that answers 200 is not
+//! Whether a published document is metadata at all, and whether it may be believed. Not every document that is answered with 200 is
 //! metadata: catch-all routes, error objects and empty objects are passed over as if nothing were there.
 
 use super::discovery::{

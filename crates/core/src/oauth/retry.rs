@@ -9,6 +9,17 @@ use super::request::{AUTH_METHOD, Adjustment, Prepared, RequestPolicy, text};
 use crate::plain_name::plain_name;
 use serde_json::{Map, Value, json};
 
+/// Refusals that no other metadata would change, whatever their words name.
+const NOT_ABOUT_METADATA: [&str; 5] = [
+    "initial_access_token_needed",
+    "management_token_refused",
+    "management_not_allowed",
+    "client_forgotten",
+    "registration_redirected",
+];
+/// How often one step adjusts its request at most, so that a server that names one member after the other is not asked ever
+/// again on one permit of the rate limit (INV-8).
+pub const MAX_ADJUSTED_RETRIES: usize = 3;
 /// How the reason of an adjusted retry begins; by it a member that was adjusted already is known.
 const RETRY: &str = "Retry after a refusal: ";
 
@@ -35,7 +46,7 @@ pub fn adjust_after_refusal(
     already: &[Adjustment],
 ) -> Option<Prepared> {
     let refusal = matches!(failure.class, FailureClass::NeedsAdmin | FailureClass::Configuration)
-        && failure.code != "initial_access_token_needed";
+        && !NOT_ABOUT_METADATA.contains(&failure.code);
     if !refusal || failure.error.is_none() && failure.error_description.is_none() {
         return None;
     }

@@ -78,6 +78,7 @@ impl UnusableClient {
         }
         self.client_id = self.client_id.map(|id| secret.scrub(&id));
         self.registration_client_uri = self.registration_client_uri.map(|uri| secret.scrub(&uri));
+        self.not_deletable = self.not_deletable.map(|why| secret.scrub(&why));
         self
     }
 
@@ -161,7 +162,7 @@ impl Found {
             if self.has(member) {
                 continue;
             }
-            for (at, _) in text.match_indices(name) {
+            for (at, _) in text.match_indices(name).take(MAX_VALUES) {
                 let rest =
                     text[at + name.len()..].trim_start_matches(['"', '\'', '\\', ' ', '\t', '\r', '\n']);
                 let form = rest.starts_with('=');
@@ -201,6 +202,9 @@ impl Found {
                     not("its management address is not a complete web address")
                 } else if !is_same_origin(endpoint, uri) {
                     not("its management address is on another origin than the registration endpoint, so no token is sent there")
+                } else if client.client_id.as_ref() != ids.first() {
+                    // Clients are compared by their id before one is deleted.
+                    not("its `client_id` is too long or contains control or invisible characters")
                 } else if !is_plain(token) {
                     not("its registration access token contains control or invisible characters")
                 } else {
@@ -217,6 +221,7 @@ impl Found {
         for token in tokens.into_iter().map(Secret::new) {
             client.client_id = client.client_id.map(|id| token.scrub(&id));
             client.registration_client_uri = client.registration_client_uri.map(|uri| token.scrub(&uri));
+            client.not_deletable = client.not_deletable.map(|why| token.scrub(&why));
         }
         client
     }

@@ -171,7 +171,7 @@ pub static REASONS: &[Reason] = &[
         "redirect_not_allowed",
         R::RetriesOnce,
         "The response is a redirect that is not followed.",
-        "Enter the address it redirects to.",
+        "Set the integration's URL, or the endpoint that the text names, to that address.",
     ),
     reason(
         "client_id_changed",
@@ -182,7 +182,7 @@ pub static REASONS: &[Reason] = &[
     reason(
         "answer_not_json",
         R::Unusable,
-        "The registration was answered with success, but the body is empty or not one JSON object. For a read or an update of a client: the same, and the client is kept.",
+        "The registration was answered with success, but the body is empty or not one JSON object.",
         "Tell the upstream's owner, then Retry; or enter a client registered manually.",
     ),
     reason(

@@ -52,12 +52,7 @@ impl Search<'_> {
             }
             return self.entered_server(listed);
         }
-        // What contradicts itself needs a user. Then what passes by itself, then what is missing.
-        failed.sort_by_key(|failure| match failure.class {
-            FailureClass::Security => 0,
-            FailureClass::Transient => 1,
-            _ => 2,
-        });
+        // The best place counts: what passes by itself there may still be what is needed.
         Err(failed.into_iter().next().unwrap_or_else(|| self.no_metadata(listed)))
     }
 

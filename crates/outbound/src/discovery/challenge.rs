@@ -1,9 +1,10 @@
 //! The probe: what the MCP address answers to a request without a token.
 
 use super::Search;
+use crate::answered::UpstreamResponse;
 use crate::client::{OutgoingRequest, VERSION_HEADER};
 use crate::fetch::{PROTOCOL_VERSION, initialize_request, is_temporary_failure, temporary_failure};
-use crate::response::{ReadBody, UpstreamResponse};
+use crate::response::ReadBody;
 use registry_core::oauth::{Challenge, Failure, parse_challenges, verbatim};
 use registry_core::registration::Transport;
 use reqwest::Method;
@@ -32,17 +33,22 @@ impl Search<'_> {
             Transport::Http => (Transport::Http, Transport::Sse),
             Transport::Sse => (Transport::Sse, Transport::Http),
         };
-        let answer = self.probe_as(first).await?;
-        let challenges = challenges_of(&answer);
-        // Streamable HTTP is optional for GET, so only a server that refuses POST is asked that way.
-        let other = challenges.is_empty() && (first == Transport::Sse || answer.status == 405);
-        let (answer, challenges) = if other {
-            let second = self.probe_as(second).await?;
-            let challenges = challenges_of(&second);
-            if challenges.is_empty() { (answer, challenges) } else { (second, challenges) }
-        } else {
-            (answer, challenges)
+        let mut found = self.probe_as(first).await;
+        let other = match &found {
+            // A GET of streamable HTTP is optional, so only a server that refuses POST is asked that way.
+            Ok((answer, challenges)) => {
+                challenges.is_empty() && (first == Transport::Sse || answer.status == 405)
+            }
+            // Some servers send nothing until there is an event.
+            Err(failure) => first == Transport::Sse && failure.code == "timeout",
         };
+        if other
+            && let Ok(second) = self.probe_as(second).await
+            && (found.is_err() || !second.1.is_empty())
+        {
+            found = Ok(second);
+        }
+        let (answer, challenges) = found?;
         let mut hints: Vec<String> =
             challenges.iter().filter_map(Challenge::resource_metadata).map(str::to_owned).collect();
         hints.dedup();
@@ -55,7 +61,10 @@ impl Search<'_> {
         })
     }
 
-    async fn probe_as(&mut self, transport: Transport) -> Result<UpstreamResponse, Failure> {
+    async fn probe_as(
+        &mut self,
+        transport: Transport,
+    ) -> Result<(UpstreamResponse, Vec<Challenge>), Failure> {
         let body = initialize_request();
         let url = self.target.mcp_url.clone();
         let (method, name, accept, json) = match transport {
@@ -77,17 +86,14 @@ impl Search<'_> {
             }
         };
         self.note_where_it_is(&url, answer.remote);
-        let note = note(&answer);
+        let challenges = parse_challenges(answer.challenges.iter().map(String::as_str));
+        let note = note(&answer, &challenges);
         self.upstream.record("probe", name, &url, started, Some(&answer), &note);
-        Ok(answer)
+        Ok((answer, challenges))
     }
 }
 
-fn challenges_of(answer: &UpstreamResponse) -> Vec<Challenge> {
-    parse_challenges(answer.challenges.iter().map(String::as_str))
-}
-
-fn note(answer: &UpstreamResponse) -> String {
+fn note(answer: &UpstreamResponse, challenges: &[Challenge]) -> String {
     let said = match answer.status {
         status if is_temporary_failure(status) => temporary_failure("The MCP server", answer).message,
         401 => "The server asks for authorization.".to_owned(),
@@ -97,13 +103,13 @@ fn note(answer: &UpstreamResponse) -> String {
                 .as_deref()
                 .map_or_else(|| "without saying where to".to_owned(), |to| format!("to {}", verbatim(to)));
             format!(
-                "The server redirects {to}; redirects are not followed. If the address has moved, change the integration's URL."
+                "The server redirects {to}; redirects are not followed. If the address has moved, set the integration's URL to the new one."
             )
         }
         404 | 410 => "There is no MCP server at this address; its metadata are still searched.".to_owned(),
         _ => "The server did not ask for authorization; its metadata are still searched.".to_owned(),
     };
-    match challenges_of(answer).iter().find_map(Challenge::resource_metadata) {
+    match challenges.iter().find_map(Challenge::resource_metadata) {
         Some(hint) => format!("{said} Its challenge names {} for its metadata.", verbatim(hint)),
         None => said,
     }

@@ -5,6 +5,9 @@ use registry_core::egress::UrlProblem;
 use registry_core::oauth::{AuthorizationServerMetadata, Failure, FailureClass, endpoint_is_sane, verbatim};
 use serde_json::{Map, Value};
 
+/// How many endpoints that are left out are named.
+const MAX_NAMED: usize = 5;
+
 /// What is wrong with an endpoint.
 struct Unusable {
     code: &'static str,
@@ -42,6 +45,7 @@ impl Search<'_> {
             .filter(|name| is_endpoint(name) && !needed.contains(&name.as_str()))
             .cloned()
             .collect();
+        let mut left_out = 0;
         for name in others {
             let Some(value) = metadata.get(&name) else { continue };
             let text = match value {
@@ -55,11 +59,18 @@ impl Search<'_> {
                 return Err(refused(&name, &text, &problem));
             }
             metadata.shift_remove(&name);
-            self.warnings.push(format!(
-                "The authorization server's `{name}` ({}) was left out: {}. Nothing here uses it.",
-                verbatim(&text),
-                problem.why
-            ));
+            left_out += 1;
+            if left_out <= MAX_NAMED {
+                self.warnings.push(format!(
+                    "The authorization server's `{}` ({}) was left out: {}. It is not needed here.",
+                    verbatim(&name.chars().take(60).collect::<String>()),
+                    verbatim(&text),
+                    problem.why
+                ));
+            }
+        }
+        if left_out > MAX_NAMED {
+            self.warnings.push(format!("{} more endpoints were left out.", left_out - MAX_NAMED));
         }
         if let Some(Value::Object(aliases)) = metadata.get_mut("mtls_endpoint_aliases") {
             aliases.retain(|_, value| value.as_str().is_some_and(endpoint_is_sane));

@@ -32,7 +32,7 @@ impl Search<'_> {
     /// The protected resource metadata of the MCP server; `None`: it publishes none. What is wrong at one place is the
     /// reason only if no other place has them.
     pub(super) async fn protected_resource(&mut self, hints: &[String]) -> Result<Option<Resource>, Failure> {
-        let mut failed: Vec<Failure> = Vec::new();
+        let (mut failed, mut failed_hints): (Vec<Failure>, Vec<Failure>) = Default::default();
         for Place { url, hint } in self.places(hints) {
             let place = url.clone();
             let problem = match self.upstream.document("protected_resource", &url).await {
@@ -47,7 +47,7 @@ impl Search<'_> {
                     }
                     Err(failure) => {
                         let message = failure.message.clone();
-                        failed.push(failure);
+                        if hint.is_some() { &mut failed_hints } else { &mut failed }.push(failure);
                         message
                     }
                 },
@@ -57,7 +57,7 @@ impl Search<'_> {
                 }
                 DocumentLookup::Failed(failure) => {
                     let message = failure.message.clone();
-                    failed.push(failure);
+                    if hint.is_some() { &mut failed_hints } else { &mut failed }.push(failure);
                     message
                 }
             };
@@ -65,12 +65,9 @@ impl Search<'_> {
                 self.pass_over(&hint, problem.trim_end_matches('.'));
             }
         }
-        // What contradicts itself needs a user, and time does not change it. Then what passes by itself.
-        failed.sort_by_key(|failure| match failure.class {
-            FailureClass::Security => 0,
-            FailureClass::NeedsAdmin => 1,
-            _ => 2,
-        });
+        // The best place counts: what passes by itself there may still be what is needed. A hint never counts more than
+        // the server's own addresses.
+        failed.append(&mut failed_hints);
         failed.into_iter().next().map_or(Ok(None), Err)
     }
 
@@ -93,7 +90,7 @@ impl Search<'_> {
 
     fn pass_over(&mut self, hint: &str, why: &str) {
         let warning = format!(
-            "The challenge of the MCP server names `resource_metadata` {}, which was passed over: {why}. The well-known addresses (RFC 9728 §3.1) were asked instead.",
+            "The challenge of the MCP server names `resource_metadata` {}, which was passed over: {why}. The other addresses (RFC 9728 §3.1) were asked.",
             verbatim(hint)
         );
         self.seen.push(format!("the challenge names {}, and {why}", verbatim(hint)));

@@ -1,7 +1,7 @@
 //! What servers really publish: each table is one kind of oddity. What is wrong at one place does not end the search while
 //! another place has what is needed, and what was passed over is told.
 
-use crate::upstream::{Reply, Seen, Upstream, guarded};
+use crate::upstream::{Reply, Seen, Upstream, guarded, hasty};
 use registry_core::oauth::{Discovery, Failure, FailureClass, IssuerMatch, ResourceMatch};
 use registry_core::registration::Transport;
 use registry_outbound::{ClientMethods, DiscoverTarget, discover};
@@ -425,6 +425,22 @@ async fn each_transport_is_probed_as_it_begins() {
         .await;
         search(&upstream, |target| target.transport = transport).await.unwrap();
         assert_eq!(upstream.asked()[..expected.len()], expected, "{transport} {answers}");
+    }
+}
+
+#[tokio::test]
+async fn transport_that_sends_nothing_is_probed_the_other_way() {
+    for (transport, silent) in [(Transport::Sse, "GET"), (Transport::Http, "GET")] {
+        let upstream = upstream(move |_, seen| match (seen.method.as_str(), seen.path.as_str()) {
+            (method, "/mcp") if method == silent => Some(Reply::Stall(Vec::new())),
+            ("POST", "/mcp") if transport == Transport::Http => Some(Reply::status(405)),
+            _ => None,
+        })
+        .await;
+        let mut target = DiscoverTarget::at(upstream.url("/mcp"));
+        target.transport = transport;
+        let found = discover(&hasty(), target).await.result.unwrap();
+        assert_eq!(found.issuer, upstream.origin, "{transport}");
     }
 }
 

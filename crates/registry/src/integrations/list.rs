@@ -279,7 +279,10 @@ fn clients(actor: &Actor) -> SelectStatement {
                 .equals((registration::Entity, registration::Column::ServerId)),
         )
         .and_where(server::Column::DeletedAt.is_null())
-        .and_where(oauth_client::Column::Status.ne(ClientStatus::Withdrawn.as_str()));
+        .and_where(
+            oauth_client::Column::Status
+                .is_not_in([ClientStatus::Withdrawn.as_str(), ClientStatus::Unusable.as_str()]),
+        );
     if let Some(own) = actor.workspace() {
         select.and_where(server::Column::WorkspaceId.eq(own.0));
     }

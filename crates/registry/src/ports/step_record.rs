@@ -23,6 +23,8 @@ pub enum StepRecord {
     Withdrawn(OauthClientId, &'static str),
     /// The client could not be deleted: it becomes an orphaned client, or is tried again if that may help.
     NotWithdrawn(OauthClientId, Failure),
+    /// The request was refused, and an adjusted one follows in the same step: nothing has failed yet.
+    Adjusted(Failure),
     /// The step failed.
     Failed(Failure),
 }
@@ -80,6 +82,7 @@ impl StepRecord {
             }
             Self::DocumentUnreachable(why) => Self::DocumentUnreachable(failure(why)),
             Self::NotWithdrawn(id, why) => Self::NotWithdrawn(id, failure(why)),
+            Self::Adjusted(why) => Self::Adjusted(failure(why)),
             Self::Failed(why) => Self::Failed(failure(why)),
             Self::Withdrawn(id, how) => Self::Withdrawn(id, how),
         }
@@ -88,9 +91,10 @@ impl StepRecord {
     /// Why the step did not do what it was for.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Failed(failure) | Self::NotWithdrawn(_, failure) | Self::DocumentUnreachable(failure) => {
-                Some(failure)
-            }
+            Self::Failed(failure)
+            | Self::Adjusted(failure)
+            | Self::NotWithdrawn(_, failure)
+            | Self::DocumentUnreachable(failure) => Some(failure),
             _ => None,
         }
     }

@@ -68,6 +68,7 @@ pub(crate) async fn finish(
         StepRecord::DocumentUnreachable(failure) => finishing.document_unreachable(&failure).await?,
         StepRecord::Withdrawn(client, how) => finishing.withdrawn(client, how).await?,
         StepRecord::NotWithdrawn(client, failure) => finishing.not_withdrawn(client, &failure).await?,
+        StepRecord::Adjusted(failure) => finishing.close(outcome_of(&failure), Some(&failure), None).await?,
         StepRecord::Failed(failure) => finishing.failed(&failure).await?,
     }
     Ok(finishing.write.commit().await?)

@@ -111,7 +111,6 @@ impl Open {
         one.issuer.as_ref().or(one.discovered_issuer.as_ref())
     }
 
-    /// "acme / linear".
     /// What was odd about the answers that brought each client, newest first: its generation and a sentence.
     pub(super) fn oddities(&self) -> Vec<(i64, &str)> {
         let mut found = Vec::new();
@@ -121,6 +120,7 @@ impl Open {
         found
     }
 
+    /// "acme / linear".
     pub(super) fn name(&self) -> String {
         let one = &self.detail.registration;
         format!("{} / {}", one.workspace.slug, one.server_slug)

@@ -162,7 +162,7 @@ pub static CODES: &[Code] = &[
     code(
         "incomplete_override",
         &[Warning],
-        "An endpoint replaces discovery only together with the other endpoint and the issuer. Without a grant that uses it, `authorization_endpoint` is not needed (RFC 8414 §2).",
+        "An endpoint is set alone: the rest still comes from the published metadata. Together with the other endpoint and the issuer none are needed. Without a grant that uses it, `authorization_endpoint` is not needed (RFC 8414 §2).",
     ),
     code(
         "misplaced_secret",

@@ -147,7 +147,7 @@ fn check_override(object: &Map<String, Value>, pointer: &str, report: &mut Repor
             pointer_push(pointer, given),
             "incomplete_override",
             format!(
-                "`{given}` overrides discovery only together with {}. Add the missing members.",
+                "`{given}` replaces only this endpoint; the rest still comes from the published metadata. To need none, also set {}.",
                 missing.join(" and ")
             ),
         ));

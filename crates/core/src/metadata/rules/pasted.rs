@@ -1,5 +1,5 @@
 //! Values as they come out of other programs: blanks at the ends, quotation marks and brackets around, a scheme before a
-//! token. What is certainly not meant is repaired, with a notice; the stored text is the repaired one.
+//! token. What is certainly not meant is repaired, with a warning; the stored text is the repaired one.
 
 use super::fill_in::contains_fill_in;
 use super::language::variant;
