@@ -108,23 +108,6 @@ pub async fn portkey_sdk(base_url: &str, key: &str, workspace: &str, mcp_url: &s
     .await;
 }
 
-/// The documents that the client parsers of the two MCP SDKs refuse, with their reasons, by SDK.
-pub async fn refused_by_sdk_parsers(documents: &[Value]) -> [(&'static str, Value); 2] {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let file = folder.path().join("documents");
-    let lines: String = documents.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n";
-    std::fs::write(&file, lines).expect("a file");
-    let parse = async |program: &str, script: &str| {
-        let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join(script);
-        let output = run(Command::new(variable(program)).arg(script).arg(&file)).await;
-        serde_json::from_slice(&output.stdout).expect("it prints JSON")
-    };
-    [
-        ("python", parse("MCP_REGISTRY_TEST_PYTHON", "sdk_parsers.py").await),
-        ("node", parse("MCP_REGISTRY_TEST_NODE", "sdk-parsers.mjs").await),
-    ]
-}
-
 async fn run(command: &mut Command) -> Output {
     let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(PEER_TIMEOUT, running).await.expect("it ends").expect("it runs");

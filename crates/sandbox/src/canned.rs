@@ -2,12 +2,12 @@
 //! and the proxies in front of them were seen to do.
 
 use crate::answer;
-use crate::state::State;
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// An answer that is sent as it is; nothing else happens to the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,11 +49,13 @@ impl CannedAnswer {
     }
 }
 
-/// The answer that the quirks hold for this method and path.
-pub(crate) fn canned(state: &State, request: &ServiceRequest) -> Option<HttpResponse> {
-    let book = state.book();
+/// The answer that `answers` hold for the method and path of `request`.
+pub(crate) fn canned(
+    answers: &BTreeMap<String, CannedAnswer>,
+    request: &ServiceRequest,
+) -> Option<HttpResponse> {
     let named = format!("{} {}", request.method(), request.path());
-    book.quirks.answers.get(&named).map(CannedAnswer::response)
+    answers.get(&named).map(CannedAnswer::response)
 }
 
 /// In which form `client_secret_expires_at` is answered (RFC 7591 §3.2.1: seconds since 1970).

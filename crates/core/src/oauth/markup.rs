@@ -35,6 +35,9 @@ pub(super) fn is_page(text: &str) -> bool {
 /// How much of a page or document is looked at, in bytes: what it says is at its beginning, and reading takes quadratic time.
 const MAX_LOOKED_AT: usize = 4 * 1024;
 
+/// The longest name of an element that is compared, in bytes.
+const MAX_TAG_NAME: usize = 64;
+
 fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_LOOKED_AT)]
 }
@@ -68,8 +71,9 @@ fn element(text: &str, name: &str) -> Option<String> {
         let start = from + at + 1;
         from = start;
         let tag = &lower[start..];
+        let near = &tag[..tag.floor_char_boundary(MAX_TAG_NAME)];
         let tag_name =
-            tag.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default();
+            near.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default();
         if tag_name.rsplit(':').next() != Some(name) || tag_name.is_empty() {
             continue;
         }
@@ -220,6 +224,21 @@ mod tests {
             assert_eq!(document_words(document).as_deref(), Some(words), "{document}");
         }
         assert!(!is_markup("< 16 characters") && !is_markup("<") && !is_markup("a<b>"));
+    }
+
+    #[test]
+    fn hostile_pages_are_read_in_bounded_time() {
+        let started = std::time::Instant::now();
+        for page in [
+            format!("<html>{}{}", "<title>".repeat(18_000), "<script></script>".repeat(7_500)),
+            format!("<html>{}", "<".repeat(250_000)),
+            format!("<html>{}", "&".repeat(250_000)),
+            format!("<html>{}", "&amp;".repeat(50_000)),
+            format!("<html>{}", "é".repeat(100_000)),
+        ] {
+            let _ = (page_words(&page), document_words(&page));
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
     }
 
     proptest::proptest! {

@@ -179,6 +179,54 @@ async fn temporary_error_at_one_candidate_leaves_the_others() {
 }
 
 #[tokio::test]
+async fn temporary_error_at_the_best_place_is_not_made_permanent() {
+    for (busy, other, document) in [
+        (format!("{PR}/mcp"), PR, json!({ "resource": "https://other.example/mcp" })),
+        (
+            AS.to_owned(),
+            OIDC,
+            json!({ "issuer": "https://other.example", "token_endpoint": "https://other.example/t" }),
+        ),
+    ] {
+        let place = busy.clone();
+        let upstream = upstream(move |_, seen| match seen.path.as_str() {
+            path if path == busy => Some(Reply::status(503)),
+            path if path == other => Some(Reply::json(200, &document)),
+            _ => None,
+        })
+        .await;
+        assert_eq!(failure(&upstream).await.class, FailureClass::Transient, "{place}");
+    }
+    // A hint that may not be followed counts less than the server's own address.
+    let upstream = upstream(|_, seen| match seen.path.as_str() {
+        "/mcp" => Some(
+            Reply::status(401).header("www-authenticate", "Bearer resource_metadata=\"https://10.0.0.1/x\""),
+        ),
+        path if path.starts_with(PR) => Some(Reply::status(503)),
+        _ => None,
+    })
+    .await;
+    assert_eq!(failure(&upstream).await.class, FailureClass::Transient);
+}
+
+#[tokio::test]
+async fn many_bad_endpoints_are_counted() {
+    let upstream = upstream(|origin, seen| {
+        (seen.path == AS).then(|| {
+            let mut metadata = metadata(origin);
+            for number in 0..1_000 {
+                metadata[format!("a{number}\u{202e}_endpoint")] = json!(1);
+            }
+            Reply::json(200, &metadata)
+        })
+    })
+    .await;
+    let warnings = found(&upstream).await.warnings;
+    assert!(warnings.len() < 10 && !warnings.join(" ").contains('\u{202e}'), "{warnings:?}");
+    assert!(warnings.iter().any(|warning| warning.starts_with("995 more")), "{warnings:?}");
+}
+
+#[tokio::test]
 async fn busy_mcp_server_is_searched_with_a_warning() {
     for status in [408, 425, 429, 500, 502, 503, 504] {
         let upstream = upstream(move |_, seen| (seen.path == "/mcp").then(|| Reply::status(status))).await;

@@ -119,8 +119,33 @@ fn success_without_a_usable_client_is_never_repeated() {
     }
     let long = read_body(201, &json!({ "client_id": "x".repeat(9000) }).to_string()).unwrap_err();
     assert!(long.message.contains("9000 bytes"), "{}", long.message);
-    let typed = read_body(201, "{\"client_id\":{\"a\":1}}").unwrap_err();
-    assert!(typed.message.contains("no string") && typed.message.contains("{\"a\":1}"), "{}", typed.message);
+}
+
+#[test]
+fn unusable_answer_tells_no_secret() {
+    for body in [
+        json!({ "client_id": { "id": "c", "secret": "S3cretS3cret" } }).to_string(),
+        json!({ "client_id": "a", "client_secret": ["S3cretS3cret"], "error": "odd S3cretS3cret" }).to_string(),
+        json!({ "client_id": "a", "client_secret": { "value": "S3cretS3cret" }, "error": "e", "message": "S3cretS3cret" }).to_string(),
+        "{\"client_id\":\"a\",\"client_id\":\"b\",\"client_secret\":\"S3cretS3cret\",\"message\":\"it is S3cretS3cret\"}".to_owned(),
+        "{\"client_id\":\"S3cretS3cret\",\"client_id\":\"b\",\"registration_access_token\":\"S3cretS3cret\"}".to_owned(),
+    ] {
+        let failure = read_body(201, &body).unwrap_err();
+        let told = format!("{failure:?}");
+        assert!(!told.contains("S3cretS3cret"), "{body}: {told}");
+    }
+    // A stub's secret may equal the id, which is no secret.
+    let stub = json!({
+        "client_id": "abc12345", "client_secret": "abc12345", "redirect_uris": ["https://other/cb"],
+        "registration_client_uri": "https://h/register/abc12345", "registration_access_token": "t0ken-t0ken",
+    });
+    let client = read_body(201, &stub.to_string()).unwrap_err().unusable.unwrap();
+    assert_eq!((client.client_id.as_deref(), client.management.is_some()), (Some("abc12345"), true));
+    let long = json!({
+        "client_id": "x".repeat(3000), "redirect_uris": ["https://other/cb"],
+        "registration_client_uri": "https://h/register/x", "registration_access_token": "t0ken-t0ken",
+    });
+    assert!(read_body(201, &long.to_string()).unwrap_err().unusable.unwrap().management.is_none());
 }
 
 #[test]
