@@ -120,7 +120,7 @@ async fn mistaken_value_is_told_with_its_repair() {
 }
 
 /// Whether a finding is a complaint.
-type Judge = fn(&Value) -> bool;
+type Complains = fn(&Value) -> bool;
 
 /// What is repaired with certainty, or ignored on purpose, is a notice; all else is an error or a warning.
 fn counts(finding: &Value) -> bool {
@@ -137,7 +137,7 @@ async fn legal_value_is_not_complained_about() {
         "token_endpoint": "https://login.example.com/token", "grant_types": ["client_credentials"], "response_types": [],
     });
     let persian = "\u{62f}\u{631}\u{6af}\u{627}\u{647} \u{645}\u{6cc}\u{200c}\u{631}\u{648}\u{62f} \u{1f469}\u{200d}\u{1f4bb} 某某服务器";
-    let cases: Vec<(Value, Judge)> = vec![
+    let cases: Vec<(Value, Complains)> = vec![
         (client(machine), |one| one.to_string().contains("authorization_endpoint")),
         (
             json!({ "registration": { "trusted_issuer": "https://login.microsoftonline.com/{tenantid}/v2.0" } }),
