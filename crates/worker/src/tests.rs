@@ -190,6 +190,7 @@ impl RegistrationQueue for Fake {
                 observed.failed = Some((failure.code.to_string(), self.0.desired.inputs()));
                 format!("failed {}", failure.code)
             }
+            StepRecord::Adjusted(failure) => format!("adjusted {}", failure.code),
             StepRecord::Discovered(_) => "discovered".to_owned(),
             other => format!("{other:?}"),
         };
@@ -381,6 +382,35 @@ async fn refused_deletion_token_means_gone_only_where_something_else_says_so() {
         let calls = calls(state).await;
         assert_eq!(calls[..3], ["begin withdraw", "-> delete", finish], "{calls:?}");
     }
+}
+
+#[tokio::test]
+async fn refused_members_that_nobody_set_are_dropped_three_times_at_most() {
+    let names = ["software_id", "logo_uri", "policy_uri", "tos_uri", "client_uri"];
+    for (refused, expected) in [(1, 1), (2, 2), (3, 3), (5, 3)] {
+        let mut state = unregistered();
+        for name in names {
+            state.desired.effective.client_metadata.insert(name.into(), json!("https://acme.example/x"));
+        }
+        let mut answers = vec![refusal("registration_closed")];
+        answers.extend(names[..refused].iter().rev().map(|name| {
+            let mut failure = Failure::new(FailureClass::Configuration, "invalid_client_metadata", "No.");
+            failure.error_description = Some(format!("Unrecognized key(s) in object: '{name}'"));
+            Err(failure)
+        }));
+        *state.answers.lock().unwrap() = answers;
+        let calls = calls(state).await;
+        let count = |what: &str| calls.iter().filter(|call| call.starts_with(what)).count();
+        assert_eq!(count("finish adjusted"), expected, "{refused}: {calls:?}");
+        assert_eq!((count("-> register"), count("finish failed")), (expected + 1, 1), "{refused}: {calls:?}");
+    }
+    // What is about the token, not the metadata, is not adjusted, whatever its words name.
+    let mut state = unregistered();
+    state.desired.effective.client_metadata.insert("scope".into(), json!("read"));
+    let mut failure = Failure::new(FailureClass::NeedsAdmin, "initial_access_token_needed", "No.");
+    failure.error_description = Some("the token lacks the scope client:write".into());
+    state.answers.lock().unwrap().push(Err(failure));
+    assert_eq!(calls(state).await.iter().filter(|call| *call == "-> register").count(), 1);
 }
 
 #[tokio::test]
