@@ -5,9 +5,9 @@ use registry_core::oauth::{Discovery, Failure, FailureClass, IssuerMatch, Resour
 use registry_outbound::{DiscoverOutcome, DiscoverTarget, discover};
 use serde_json::{Value, json};
 
-const PR: &str = "/.well-known/oauth-protected-resource";
-const AS: &str = "/.well-known/oauth-authorization-server";
-const OIDC: &str = "/.well-known/openid-configuration";
+pub(crate) const PR: &str = "/.well-known/oauth-protected-resource";
+pub(crate) const AS: &str = "/.well-known/oauth-authorization-server";
+pub(crate) const OIDC: &str = "/.well-known/openid-configuration";
 
 /// Metadata of an authorization server at `issuer`.
 fn metadata(issuer: &str) -> Value {
