@@ -9,6 +9,7 @@ use crate::transport_error::TransportError;
 use registry_core::oauth::{
     Exchange, Failure, FailureClass, HttpAnswer, classify_refusal, read_object, verbatim,
 };
+use registry_core::registration::Transport;
 use registry_core::url_text::shown;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -26,6 +27,26 @@ pub(crate) fn initialize_request() -> Value {
             "clientInfo": { "name": "mcp-registry", "version": env!("CARGO_PKG_VERSION") },
         },
     })
+}
+
+/// The first request that an MCP client sends over `transport`. Its response may be an endless stream, so no body is read.
+pub(crate) fn opening_request<'a>(
+    transport: Transport,
+    url: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    initialize: &'a Value,
+) -> OutgoingRequest<'a> {
+    let (method, accept, json) = match transport {
+        Transport::Http => (Method::POST, "application/json, text/event-stream", Some(initialize)),
+        Transport::Sse => (Method::GET, "text/event-stream", None),
+    };
+    OutgoingRequest {
+        accept,
+        json,
+        headers,
+        wanted: ReadBody::Nothing,
+        ..OutgoingRequest::plain("probe", method, url)
+    }
 }
 
 /// The result of fetching a document.

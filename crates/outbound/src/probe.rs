@@ -1,12 +1,10 @@
 //! One request to an MCP server, to see whether it answers.
 
-use crate::client::{OutgoingRequest, UpstreamClient, VERSION_HEADER};
-use crate::fetch::{ExchangeLog, PROTOCOL_VERSION, initialize_request};
-use crate::response::ReadBody;
+use crate::client::{UpstreamClient, VERSION_HEADER};
+use crate::fetch::{ExchangeLog, PROTOCOL_VERSION, initialize_request, opening_request};
 use registry_core::oauth::Exchange;
 use registry_core::registration::Transport;
 use registry_core::secret::Secret;
-use reqwest::Method;
 use std::time::Instant;
 
 /// Headers that the request already has, or that belong to the connection.
@@ -35,17 +33,8 @@ pub async fn probe(
     let mut sent = vec![(VERSION_HEADER, PROTOCOL_VERSION)];
     let more = headers.iter().map(|(name, value)| (name.as_str(), value.expose()));
     sent.extend(more.filter(|(name, _)| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name))));
-    let (method, name, accept, json) = match transport {
-        Transport::Http => (Method::POST, "POST", "application/json, text/event-stream", Some(&body)),
-        Transport::Sse => (Method::GET, "GET", "text/event-stream", None),
-    };
-    let outgoing = OutgoingRequest {
-        accept,
-        json,
-        headers: &sent,
-        wanted: ReadBody::Nothing,
-        ..OutgoingRequest::plain("probe", method, url)
-    };
+    let outgoing = opening_request(transport, url, &sent, &body);
+    let name = outgoing.method.as_str();
     let started = Instant::now();
     let speaks = match http.send(&outgoing).await {
         Ok(answer) => {

@@ -2,12 +2,12 @@
 
 use super::Search;
 use crate::answered::UpstreamResponse;
-use crate::client::{OutgoingRequest, VERSION_HEADER};
-use crate::fetch::{PROTOCOL_VERSION, initialize_request, is_temporary_failure, temporary_failure};
-use crate::response::ReadBody;
+use crate::client::VERSION_HEADER;
+use crate::fetch::{
+    PROTOCOL_VERSION, initialize_request, is_temporary_failure, opening_request, temporary_failure,
+};
 use registry_core::oauth::{Challenge, Failure, parse_challenges, verbatim};
 use registry_core::registration::Transport;
-use reqwest::Method;
 use std::time::Instant;
 
 /// The maximum number of `resource_metadata` of one answer that are tried.
@@ -67,17 +67,9 @@ impl Search<'_> {
     ) -> Result<(UpstreamResponse, Vec<Challenge>), Failure> {
         let body = initialize_request();
         let url = self.target.mcp_url.clone();
-        let (method, name, accept, json) = match transport {
-            Transport::Http => (Method::POST, "POST", "application/json, text/event-stream", Some(&body)),
-            Transport::Sse => (Method::GET, "GET", "text/event-stream", None),
-        };
-        let outgoing = OutgoingRequest {
-            accept,
-            json,
-            headers: &[(VERSION_HEADER, PROTOCOL_VERSION)],
-            wanted: ReadBody::Nothing,
-            ..OutgoingRequest::plain("probe", method, &url)
-        };
+        let headers = [(VERSION_HEADER, PROTOCOL_VERSION)];
+        let outgoing = opening_request(transport, &url, &headers, &body);
+        let name = outgoing.method.as_str();
         let started = Instant::now();
         let answer = match self.upstream.http.send(&outgoing).await {
             Ok(answer) => answer,
