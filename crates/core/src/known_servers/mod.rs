@@ -19,7 +19,7 @@ mod tests;
 pub use place::Place;
 pub use preset::{Applied, Preset};
 
-use crate::oauth::{Discovery, Exchange};
+use crate::oauth::{Discovery, Exchange, issuer_of_document};
 use std::sync::LazyLock;
 use url::Url;
 
@@ -122,17 +122,9 @@ pub fn recognise_found(
 ) -> Option<&'static KnownServer> {
     let mut found =
         discovery.into_iter().flat_map(|found| [&found.issuer, &found.authorization_server_listed]);
-    let asked = trace.iter().filter(|one| one.step == "authorization_server").map(|one| issuer_of(&one.url));
+    let asked =
+        trace.iter().filter(|one| one.step == "authorization_server").map(|one| issuer_of_document(&one.url));
     recognise(mcp_url, None)
         .or_else(|| found.find_map(|issuer| recognise(mcp_url, Some(issuer))))
         .or_else(|| asked.flatten().find_map(|issuer| recognise(mcp_url, Some(&issuer))))
-}
-
-/// The issuer that the address of a metadata document belongs to (RFC 8414 §3.1, OpenID Connect Discovery 1.0 §4).
-fn issuer_of(metadata_url: &str) -> Option<String> {
-    const NAMES: [&str; 2] = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
-    NAMES.iter().find_map(|name| {
-        let (before, after) = metadata_url.split_once(name)?;
-        Some(format!("{before}{after}"))
-    })
 }

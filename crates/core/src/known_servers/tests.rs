@@ -1,8 +1,8 @@
 //! The table is sound, hosts are compared by whole labels, and each preset is a valid configuration once it is filled in.
 
-use super::{KNOWN_SERVERS, KnownServer, Place, find, issuer_of, recognise, recognise_found};
+use super::{KNOWN_SERVERS, KnownServer, Place, find, recognise, recognise_found};
 use crate::metadata::{FIELDS, FILL_INS, KnownSecrets, Section, contains_fill_in, verify};
-use crate::oauth::Exchange;
+use crate::oauth::{Exchange, issuer_of_document};
 use crate::preflight::Approach;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -140,7 +140,7 @@ fn failed_discovery_names_the_issuer_it_asked() {
         ("https://a.example/.well-known/oauth-authorization-server/x", "https://a.example/x"),
         ("https://a.example/x/.well-known/openid-configuration", "https://a.example/x"),
     ] {
-        assert_eq!(issuer_of(url).as_deref(), Some(issuer));
+        assert_eq!(issuer_of_document(url).as_deref(), Some(issuer));
     }
     let mcp = "https://mcp.acme.example/mcp";
     let trace = [

@@ -5,6 +5,7 @@ use super::callbacks::check_callbacks;
 use super::clean::clean;
 use super::failure::{Failure, FailureClass, classify_refusal};
 use super::http_answer::HttpAnswer;
+use super::json::bare_name;
 use super::management_address::management;
 use super::odd_time::{Moment, read_moment};
 use super::reading::{Reading, read_members};
@@ -102,8 +103,7 @@ fn secrets_of(value: Option<&Value>) -> Vec<Secret> {
         Some(Value::Object(members)) => members
             .iter()
             .flat_map(|(name, member)| {
-                let name = name.to_ascii_lowercase().replace(['_', '-'], "");
-                if matches!(name.as_str(), "clientsecret" | "registrationaccesstoken") {
+                if matches!(bare_name(name).as_str(), "clientsecret" | "registrationaccesstoken") {
                     values_in(member)
                 } else {
                     secrets_of(Some(member))

@@ -14,7 +14,7 @@ pub fn usable_auth_method(method: &str) -> bool {
 }
 
 /// The methods of [`usable_auth_method`] for a message.
-pub(super) const USABLE: &str = "`none`, `client_secret_basic` and `client_secret_post`";
+const USABLE: &str = "`none`, `client_secret_basic` and `client_secret_post`";
 
 /// `method` as it is registered with IANA, if only its writing is odd: case, blanks, hyphens, invisible characters.
 fn well_written(method: &str) -> String {
@@ -99,6 +99,17 @@ pub(super) fn registered_method(
             None => Ok("none".to_owned()),
         },
     }
+}
+
+/// The failure of a setting that names another method.
+pub(crate) fn unusable_setting(method: &str) -> Failure {
+    Failure::new(
+        FailureClass::Configuration,
+        "auth_method_not_supported",
+        format!(
+            "`token_endpoint_auth_method` is set to `{method}`, which needs keys or certificates that this registry does not hold. Set it to one of {USABLE}, or remove the member."
+        ),
+    )
 }
 
 fn no_secret(what: &str) -> Failure {

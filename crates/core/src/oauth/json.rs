@@ -8,6 +8,11 @@ use std::fmt;
 /// The deepest nesting that is read (INV-9).
 const MAX_DEPTH: usize = 32;
 
+/// A member's name without case, underscores and hyphens: some servers write `clientId` or `Client-Id`.
+pub(super) fn bare_name(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['_', '-'], "")
+}
+
 /// Reads a JSON object, strictly: two parsers that disagree about a member that is there twice are a way past a check,
 /// so such a document says nothing (INV-9). A byte order mark before it is tolerated (RFC 8259 §8.1).
 pub fn read_object(body: &[u8]) -> Option<Map<String, Value>> {

@@ -33,6 +33,7 @@ mod verbatim;
 
 pub use crate::origin::is_same_origin;
 pub use answer::{Asked, Issued, read_answer};
+pub(crate) use auth_method::unusable_setting;
 pub use auth_method::usable_auth_method;
 pub use challenge::{Challenge, parse_challenges};
 pub(crate) use clean::clean;

@@ -3,7 +3,7 @@
 
 use super::clean::clean;
 use super::http_answer::HttpAnswer;
-use super::json::read_value;
+use super::json::{bare_name, read_value};
 use super::markup::{is_page, page_words};
 use serde_json::{Map, Value};
 
@@ -134,17 +134,15 @@ fn wrapped(members: &Map<String, Value>) -> Option<(String, Value)> {
 
 /// Gives the members of RFC 7591 that are named in camel case their names; false if `client_id` is not among them.
 fn rename_camel_case(members: &mut Map<String, Value>) -> bool {
-    let plain = |name: &str| name.to_ascii_lowercase().replace(['_', '-'], "");
-    let named = |member: &str| plain(member);
-    if !members.iter().any(|(name, value)| plain(name) == "clientid" && !value.is_null()) {
+    if !members.iter().any(|(name, value)| bare_name(name) == "clientid" && !value.is_null()) {
         return false;
     }
     for member in MEMBERS {
         if members.contains_key(member) {
             continue;
         }
-        let wanted = named(member);
-        let found = members.keys().find(|name| plain(name) == wanted).cloned();
+        let wanted = bare_name(member);
+        let found = members.keys().find(|name| bare_name(name) == wanted).cloned();
         if let Some(value) = found.and_then(|name| members.shift_remove(&name)) {
             members.insert(member.to_owned(), value);
         }

@@ -1,7 +1,7 @@
 //! The body of a registration request (RFC 7591 §3.1): what is wanted, fitted to one authorization server, every
 //! difference on record.
 
-use super::auth_method::{SECRET_METHODS, USABLE, usable_auth_method};
+use super::auth_method::{SECRET_METHODS, unusable_setting, usable_auth_method};
 use super::clean::clean;
 use super::discovery::Discovery;
 use super::failure::{Failure, FailureClass};
@@ -113,13 +113,7 @@ pub fn negotiate_auth_method(
         return Ok(Negotiated { method: wanted.to_owned(), why: None });
     }
     if is_admins && !is_usable {
-        return Err(Failure::new(
-            FailureClass::Configuration,
-            "auth_method_not_supported",
-            format!(
-                "`token_endpoint_auth_method` is set to `{wanted}`, which needs keys or certificates that this registry does not hold. Set it to one of {USABLE}, or remove the member."
-            ),
-        ));
+        return Err(unusable_setting(wanted));
     }
     let offered = clean(&supported.unwrap_or_default().join(", "), 200);
     let Some(first) = ["none"].into_iter().chain(SECRET_METHODS).find(|method| listed(method)) else {

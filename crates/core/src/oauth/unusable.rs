@@ -1,11 +1,13 @@
 //! A client that an authorization server made, and that cannot be used here: what its answer says of it, in whatever form
 //! (INV-11). Nothing of this is used to sign in; it names the client to its owner and deletes it (RFC 7592 §2.3).
 
-use super::clean::{clean, is_hidden};
+use super::clean::clean;
 use super::discovery::endpoint_is_sane;
 use super::http_answer::HttpAnswer;
+use super::json::bare_name;
 use super::markup::is_page;
 use super::sanitize::is_plain;
+use super::verbatim::verbatim_up_to;
 use crate::origin::is_same_origin;
 use crate::secret::Secret;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -117,7 +119,7 @@ impl Member {
     ];
 
     fn named(name: &str) -> Option<Self> {
-        let plain = name.to_ascii_lowercase().replace(['_', '-'], "");
+        let plain = bare_name(name);
         Self::ALL.into_iter().find(|(_, written)| *written == plain).map(|(member, _)| member)
     }
 }
@@ -184,7 +186,7 @@ impl Found {
     fn client(self, endpoint: &str) -> UnusableClient {
         let Self { ids, uris, tokens } = self;
         let mut client = UnusableClient {
-            client_id: ids.first().map(|id| marked(id)),
+            client_id: ids.first().map(|id| verbatim_up_to(id, MAX_ID)),
             registration_client_uri: uris.first().map(|uri| clean(uri, 1_000)),
             ..UnusableClient::default()
         };
@@ -225,22 +227,6 @@ impl Found {
         }
         client
     }
-}
-
-/// An id as it can be kept and shown: what is not seen is marked.
-fn marked(id: &str) -> String {
-    let mut shown = String::new();
-    for c in id.chars().take(MAX_ID) {
-        if c.is_control() || is_hidden(c) {
-            shown.extend(c.escape_unicode());
-        } else {
-            shown.push(c);
-        }
-    }
-    if id.chars().nth(MAX_ID).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 /// Walks through JSON and collects, so that what was read before an error is kept, and of a member that is there twice both

@@ -9,12 +9,14 @@ const MAX_SHOWN: usize = 300;
 /// `text` character for character. Control, direction and invisible characters are written as `\u{200b}`, so that they are
 /// seen and cannot change what is around them; what is longer than 300 characters ends in `…`.
 pub fn verbatim(text: &str) -> String {
-    if text.is_empty() {
-        return "(empty)".to_owned();
-    }
-    let mut shown = String::with_capacity(text.len().min(MAX_SHOWN * 4));
+    if text.is_empty() { "(empty)".to_owned() } else { verbatim_up_to(text, MAX_SHOWN) }
+}
+
+/// The same of an identifier that is kept: at most `most` characters.
+pub(super) fn verbatim_up_to(text: &str, most: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(most * 4));
     for (index, character) in text.chars().enumerate() {
-        if index == MAX_SHOWN {
+        if index == most {
             shown.push('…');
             break;
         }

@@ -1,7 +1,7 @@
 //! On which terms a client that was entered by hand is taken over.
 
 use crate::metadata::EffectiveMetadata;
-use crate::oauth::{Discovery, Failure, FailureClass, negotiate_auth_method, usable_auth_method};
+use crate::oauth::{Discovery, Failure, negotiate_auth_method, unusable_setting, usable_auth_method};
 
 /// How a client that was entered by hand authenticates: as the admin says; else without a secret not at all, and with
 /// one in the first way that the authorization server lists.
@@ -16,13 +16,7 @@ pub fn adopted_auth_method(
         .and_then(serde_json::Value::as_str)
         .unwrap_or("none");
     if !usable_auth_method(configured) && effective.is_admins("token_endpoint_auth_method") {
-        return Err(Failure::new(
-            FailureClass::Configuration,
-            "auth_method_not_supported",
-            format!(
-                "`token_endpoint_auth_method` is set to `{configured}`, which needs keys or certificates that this registry does not hold. Set it to `none`, `client_secret_basic` or `client_secret_post`, or remove the member."
-            ),
-        ));
+        return Err(unusable_setting(configured));
     }
     if effective.is_admins("token_endpoint_auth_method") || !has_secret {
         return Ok(configured.to_owned());
