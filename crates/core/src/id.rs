@@ -46,6 +46,8 @@ ids! {
     ServerId;
     /// Of a configuration revision.
     RevisionId;
+    /// Id of a rollout.
+    RolloutId;
     /// Of a registration.
     RegistrationId;
     /// Of one generation of an OAuth client (our row, not the `client_id` the authorization server issued).

@@ -38,6 +38,7 @@ mod plain_name;
 pub mod preflight;
 pub mod proxies;
 pub mod registration;
+pub mod rollout;
 pub mod secret;
 pub mod slug;
 pub mod url_text;
