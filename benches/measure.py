@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 
+import scale
 from programs import (
     Installation, api, start_bare, start_contextforge, start_sandbox, stop_all, wait,
 )
@@ -302,25 +303,31 @@ def machine():
             "date": time.strftime("%Y-%m-%d"), "rounds": ROUNDS, "seconds_each": SECONDS}
 
 
+def write(results):
+    os.makedirs("benches/results", exist_ok=True)
+    with open("benches/results/raw.json", "w") as file:
+        json.dump(results, file, indent=1)
+
+
 def main():
     results = {"machine": machine()}
     try:
-        installations = hot(results)
-        say("misses")
-        misses(results, installations)
-        sizes(results)
-        for kind in ("sqlite", "postgres"):
-            say(f"followers: {kind}")
-            asyncio.run(fan_out(results, kind))
-        say("writing")
-        crud(results)
-        say("registrations")
-        registrations(results)
+        if "--scale" not in sys.argv:
+            installations = hot(results)
+            say("misses")
+            misses(results, installations)
+            sizes(results)
+            for kind in ("sqlite", "postgres"):
+                say(f"followers: {kind}")
+                asyncio.run(fan_out(results, kind))
+            say("writing")
+            crud(results)
+            say("registrations")
+            registrations(results)
+        scale.measure(results, QUICK, say)
     finally:
         stop_all()
-        os.makedirs("benches/results", exist_ok=True)
-        with open("benches/results/raw.json", "w") as file:
-            json.dump(results, file, indent=1)
+        write(results)
     report(results)
 
 

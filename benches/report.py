@@ -5,6 +5,8 @@ import os
 import statistics
 import sys
 
+import scale
+
 CONNECTIONS = (1, 16, 64, 256)
 NAMES = {"bare": "bare actix-web", "sqlite": "registry, SQLite", "postgres": "registry, PostgreSQL"}
 COLOURS = {"bare": "#9aa0a6", "sqlite": "#2f6f4f", "postgres": "#315f9f"}
@@ -79,6 +81,17 @@ def picture(hot):
 
 
 def report(results):
+    text, figures = gateway_report(results) if "hot" in results else ("", "")
+    scale_text, scale_figures = scale.report(results, table, NAMES)
+    text = f"{text}\n{scale_text}"
+    os.makedirs("benches/results", exist_ok=True)
+    with open("benches/results/report.md", "w") as file:
+        file.write(text)
+    print(text)
+    print(f"{figures} {scale_figures}".strip())
+
+
+def gateway_report(results):
     machine, hot = results["machine"], results["hot"]
     hot_table, worst_speed, worst_tail = hot_tables(hot)
     out = [
@@ -121,14 +134,10 @@ def report(results):
         table(["registrations at the sandbox", "per s"], [
             [f"{NAMES[kind]}, {workers} worker{'s' if workers > 1 else ''}", thousands(median(results["registrations"], "per_second", side=kind, workers=workers))]
             for kind, workers in (("sqlite", 1), ("postgres", 1), ("postgres", 4))])]
-    text = "\n".join(out)
-    os.makedirs("benches/results", exist_ok=True)
-    with open("benches/results/report.md", "w") as file:
-        file.write(text)
     with open("benches/results/hot.svg", "w") as file:
         file.write(picture(hot))
-    print(text)
-    print(f"hot_get_ratio={worst_speed:.2f} p99_ratio={worst_tail:.2f} vs_contextforge={f'{times:.0f}' if times else 'not_installed'}")
+    compared = f"{times:.0f}" if times else "not_installed"
+    return "\n".join(out), f"hot_get_ratio={worst_speed:.2f} p99_ratio={worst_tail:.2f} vs_contextforge={compared}"
 
 
 if __name__ == "__main__":
