@@ -41,6 +41,7 @@ mod m20261123_000019_settings_generation;
 mod m20261126_000020_address_by_admin;
 mod m20261126_000021_key_maker;
 mod m20261126_000022_document_unreachable;
+mod m20261127_000023_rollout;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -84,6 +85,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000020_address_by_admin::Migration),
             Box::new(m20261126_000021_key_maker::Migration),
             Box::new(m20261126_000022_document_unreachable::Migration),
+            Box::new(m20261127_000023_rollout::Migration),
         ]
     }
 }

@@ -52,5 +52,12 @@ pub(crate) const DIGEST: &str = "5f0a3c5e4d1b8f1b1f6f0a3d6f4c7a0e9d2b4c6e8f0a1b3
 
 /// A change of three servers: one client is updated, another one waits for approval.
 pub(crate) fn affected() -> registry::Affected {
-    registry::Affected { servers: 3, registrations: 2, updated: 1, asked: 1, ..registry::Affected::default() }
+    registry::Affected {
+        reached: 3,
+        servers: 3,
+        registrations: 2,
+        updated: 1,
+        asked: 1,
+        ..registry::Affected::default()
+    }
 }

@@ -151,6 +151,8 @@ pub enum ConflictCode {
     RegistrationNotOutdated,
     /// The server of this registration was deleted.
     RegistrationWithdrawn,
+    /// The rollout is in a state that does not allow this.
+    RolloutState,
     /// The sealing key is configured, so no secret is lost.
     SealingKeyPresent,
     /// The user signs in with the identity provider, not with a password.
@@ -181,6 +183,7 @@ impl ConflictCode {
             Self::PersonKnown => "person_known",
             Self::RegistrationNotOutdated => "registration_not_outdated",
             Self::RegistrationWithdrawn => "registration_withdrawn",
+            Self::RolloutState => "rollout_state",
             Self::SealingKeyPresent => "sealing_key_present",
             Self::SignsInWithProvider => "signs_in_with_provider",
             Self::SlugTaken => "slug_taken",

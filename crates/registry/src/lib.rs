@@ -11,7 +11,7 @@
 //!   outside. Both are in `ports`.
 //!
 //! A folder uses only folders above it: `ports`, `storage`, `lookup`, `secrets`, `limits`, `audit`, `configuration`,
-//! `access`, `registration`, `servers`, `integrations`, `workspaces`, `gateway`, `identity`, `deployment`, `dashboard`
+//! `access`, `registration`, `rollouts`, `servers`, `integrations`, `workspaces`, `gateway`, `identity`, `deployment`, `dashboard`
 //! (`docs/ARCHITECTURE.md`; tests/it/meta/rooms.rs checks it).
 
 mod access;
@@ -29,6 +29,7 @@ mod lookup;
 mod pagination;
 mod ports;
 mod registration;
+mod rollouts;
 mod secrets;
 mod servers;
 mod settings;
@@ -49,8 +50,9 @@ pub use audit::checkpoints::{AuditVerification, BrokenLink};
 pub use audit::events::{AuditCursor, AuditEvent, AuditFilter, AuditRange, AuditResult};
 pub use audit::export::{AuditFormat, export_audit};
 pub use configuration::Configurations;
-pub use configuration::check::{Check, Checked, Preview, SentChange};
+pub use configuration::check::{Check, Checked, Preview};
 pub use configuration::costs::Affected;
+pub use configuration::forecast::SentChange;
 pub use configuration::impact::ReplacementMode;
 pub use configuration::mapped_secrets::{MappedSecret, SecretMapping, ValueFormat};
 pub use configuration::revisions::Revision;
@@ -121,6 +123,8 @@ pub use registration::orphans_csv::orphan_table;
 pub use registration::record::{Attempt, OAuthClient};
 pub use registration::reregistration::{Confirmed, ReregisterScope, Reregistration, SkippedRegistrations};
 pub use registration::{Orphans, Registrations};
+pub use rollouts::list::{RefusedServer, Rollout, RolloutPage};
+pub use rollouts::{Advance, Rollouts};
 pub use secrets::Secrets;
 pub use secrets::envelope::{SealingKey, SealingRing};
 pub use secrets::rotation::{Resealed, SealingKeyUse};
@@ -129,7 +133,7 @@ pub use servers::crud::{ClientMetadata, NewServer, Server, ServerChange, ServerF
 pub use settings::KeySource;
 pub use settings::ProviderSettings;
 pub use settings::SecretReference;
-pub use settings::{IssuerRate, JwtSettings, RequestLimits, Settings};
+pub use settings::{IssuerRate, JwtSettings, RequestLimits, RolloutSizes, Settings};
 pub use storage::connect::Missing;
 pub use storage::settings_generations::{SettingsStatus, SharedSettings};
 pub use workspaces::Workspaces;

@@ -6,6 +6,7 @@ use registry_core::metadata::Branding;
 use registry_core::permission::Role;
 use registry_core::proxies::TrustedProxies;
 use registry_core::registration::{LifecycleRules, RetryRules};
+use registry_core::rollout::MAX_BATCH;
 use registry_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub audit_keep: Option<Duration>,
     /// Maximum of database connections of one process.
     pub max_connections: u32,
+    /// How many servers a save, and each batch of a rollout, visits.
+    pub rollout_sizes: RolloutSizes,
 }
 
 impl Default for Settings {
@@ -74,7 +77,23 @@ impl Default for Settings {
             secrets: BTreeMap::new(),
             audit_keep: None,
             max_connections: 10,
+            rollout_sizes: RolloutSizes::default(),
         }
+    }
+}
+
+/// How many servers are visited in one transaction. Not configurable: tests choose less, so that few servers are many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RolloutSizes {
+    /// Maximum of servers that a save visits in its own transaction; of more a rollout is made.
+    pub immediate: u64,
+    /// Maximum of servers of one batch of a rollout.
+    pub batch: u64,
+}
+
+impl Default for RolloutSizes {
+    fn default() -> Self {
+        Self { immediate: 100, batch: MAX_BATCH }
     }
 }
 

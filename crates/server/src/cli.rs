@@ -3,6 +3,7 @@
 use chrono::DateTime;
 use clap::{Args, Parser, Subcommand};
 use registry_core::clock::Timestamp;
+use registry_core::id::RolloutId;
 use registry_core::permission::Role;
 use std::path::PathBuf;
 
@@ -58,6 +59,9 @@ pub enum Command {
     /// The encryption keys of stored secrets
     #[command(subcommand)]
     Seal(Seal),
+    /// Changes of a layer with more than 100 servers, on their way to these servers
+    #[command(subcommand)]
+    Rollout(Rollout),
 }
 
 /// Options of `serve`.
@@ -184,6 +188,33 @@ pub struct Restore {
     /// Restore although sealing keys are lost: secrets encrypted with them must be entered again
     #[arg(long)]
     pub accept_lost_keys: bool,
+}
+
+/// Subcommands of `rollout`.
+#[derive(Debug, Subcommand)]
+pub enum Rollout {
+    /// Print the newest rollouts, a line each
+    List,
+    /// Print the progress of a rollout until it ends or pauses; exit 1 if it stopped because of failures
+    Watch(WatchRollout),
+    /// Pause a rollout after its present batch
+    Pause(NamedRollout),
+    /// Go on with a rollout that was paused, or that stopped because of failures
+    Resume(NamedRollout),
+}
+
+/// Options of `rollout watch`.
+#[derive(Args, Debug)]
+pub struct WatchRollout {
+    /// The id of the rollout [default: the newest]
+    pub rollout: Option<RolloutId>,
+}
+
+/// Options of `rollout pause` and `rollout resume`.
+#[derive(Args, Debug)]
+pub struct NamedRollout {
+    /// The id of the rollout
+    pub rollout: RolloutId,
 }
 
 /// Subcommands of `audit`.

@@ -9,6 +9,7 @@ mod key;
 mod migrate;
 mod openapi;
 mod restore;
+mod rollout;
 mod sandbox;
 mod seal;
 pub mod serve;
@@ -95,6 +96,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Restore(options) => restore::restore(&config, &options).await,
         Command::Audit(Audit::Verify(options)) => audit::verify(&config, &options).await,
         Command::Audit(Audit::Restart) => audit::restart(&config).await,
+        Command::Rollout(command) => rollout::run(&config, command).await,
         Command::Seal(command) => seal::run(&config, command).await,
         Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
     }

@@ -11,12 +11,13 @@
 //! * A worker that loses its lease drops what it has: [`registry::StepError::LeaseLost`].
 //!
 //! `maintenance` is what the loop does besides: expired drafts, the audit log, mapped secrets, the clock. `logos` fetches
-//! logos.
+//! logos. `rollouts` brings changes of layers with many servers to these servers.
 
 mod claim_loop;
 mod logos;
 mod maintenance;
 mod reconcile;
+mod rollouts;
 mod steps;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -53,8 +54,11 @@ pub async fn run(
     tracing::info!(worker = %options.name, concurrency = options.concurrency, "worker started");
     // Logos are fetched beside the registrations: a slow host of logos delays no client.
     let logos = tokio::spawn(logos::run(registry.clone(), options.clone(), stop.clone()));
+    // Rollouts enqueue the registrations of many servers, while those that are due are reconciled.
+    let rollouts = tokio::spawn(rollouts::run(registry.clone(), options.clone(), stop.clone()));
     let maintenance = Maintenance::start(registry.clone()).await;
     claim_loop::run(registry.registration_queue(), servers, maintenance, &options, &stop).await;
     let _ = logos.await;
+    let _ = rollouts.await;
     tracing::info!(worker = %options.name, "worker stopped");
 }

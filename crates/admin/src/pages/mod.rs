@@ -12,6 +12,7 @@ mod logos;
 mod orphans;
 pub(crate) mod preflight;
 pub(crate) mod registrations;
+mod rollouts;
 mod search;
 mod settings;
 mod shortcuts;
@@ -37,6 +38,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(integrations::routes)
         .configure(registrations::routes)
         .configure(orphans::routes)
+        .configure(rollouts::routes)
         .configure(workspaces::routes)
         .configure(api_keys::routes)
         .configure(logos::routes)

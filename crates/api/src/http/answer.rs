@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::ETAG;
 use registry::{Affected, Deleted, Page, PageRequest, Saved};
 use registry_core::finding::{Finding, Findings};
+use registry_core::id::RolloutId;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -66,6 +67,13 @@ impl<T: ToSchema> Listed<T> {
 /// The effect of a change, and its cost.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AffectedView {
+    /// Servers under the layer: the change reaches them, but need not change them.
+    #[schema(example = 3)]
+    reached: u64,
+    /// Whether the other counts are estimated from a sample of these servers. Up to 1,000 servers are counted one by
+    /// one.
+    #[schema(example = false)]
+    estimated: bool,
     /// Servers whose document changed.
     #[schema(example = 3)]
     servers: u64,
@@ -95,6 +103,8 @@ pub(crate) struct AffectedView {
 impl From<Affected> for AffectedView {
     fn from(affected: Affected) -> Self {
         Self {
+            reached: affected.reached,
+            estimated: affected.estimated,
             servers: affected.servers,
             registrations: affected.registrations,
             registered: affected.registered,
@@ -141,16 +151,24 @@ pub(crate) struct Changed {
     findings: Vec<Finding>,
     /// The effect of the change.
     affected: AffectedView,
+    /// The rollout that brings the change to the servers in the background, where they are more than 100: follow it
+    /// with `GET /v1/rollouts/{id}`. Null: all servers were reached.
+    rollout_id: Option<Uuid>,
 }
 
 impl Changed {
     pub(crate) fn new(findings: Findings, affected: Affected) -> Self {
-        Self { success: true, findings: findings.bounded().0, affected: affected.into() }
+        Self { success: true, findings: findings.bounded().0, affected: affected.into(), rollout_id: None }
+    }
+
+    /// Names the rollout.
+    pub(crate) fn rolled_out_by(self, rollout: Option<RolloutId>) -> Self {
+        Self { rollout_id: rollout.map(|id| id.0), ..self }
     }
 
     /// The result for an object whose value is not in the response.
     pub(crate) fn of<T>(saved: Saved<T>) -> Self {
-        Self::new(saved.findings, saved.affected)
+        Self::new(saved.findings, saved.affected).rolled_out_by(saved.rollout)
     }
 
     pub(crate) fn example() -> Self {

@@ -15,6 +15,7 @@ use registry::{Access, AccessChange, AccessUpdate, ConfigurationScope};
 use registry_core::locate::placed;
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
+use registry_core::rollout::RolloutOptions;
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -306,7 +307,14 @@ pub(crate) async fn revert_access(
     let saved = state
         .registry
         .configurations()
-        .revert(&caller.actor, &subject, number, caller.expected_version()?, SaveOptions::of(&caller)?)
+        .revert(
+            &caller.actor,
+            &subject,
+            number,
+            caller.expected_version()?,
+            SaveOptions::of(&caller)?,
+            RolloutOptions::UNCHECKED,
+        )
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }

@@ -16,6 +16,7 @@ mod preflight;
 mod registrations;
 mod reregistration;
 mod revisions;
+mod rollouts;
 mod save_options;
 mod secret_mappings;
 mod servers;
@@ -38,6 +39,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     advanced_configuration::routes(config);
     reregistration::routes(config);
     registrations::routes(config);
+    rollouts::routes(config);
     orphans::routes(config);
     api_keys::routes(config);
     users::routes(config);

@@ -8,7 +8,7 @@ use crate::http::failure::Failure;
 use crate::http::responses::{ChangeProblems, ListProblems, ReadProblems, RevertProblems};
 use crate::state::ApiState;
 use crate::v1::revisions::{self, ListRevisions, RevisionView};
-use crate::v1::save_options::SaveOptions;
+use crate::v1::save_options::{RolloutParameters, SaveOptions};
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Configuration, ConfigurationScope, Error, NewConfiguration};
@@ -120,7 +120,7 @@ pub(crate) async fn read_organisation_configuration(state: web::Data<ApiState>, 
 /// It is the level below every integration: its values are used where no higher level sets the member.
 #[utoipa::path(
     tag = "configuration",
-    params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"2\""), SaveOptions),
+    params(("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"2\""), SaveOptions, RolloutParameters),
     request_body(content = UpdateConfiguration, description = "The configuration.", example = json!({ "configurations": examples::configuration() })),
     responses((status = 200, description = "The configuration was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), ChangeProblems)
 )]
@@ -135,6 +135,7 @@ pub(crate) async fn update_organisation_configuration(
         note: body.note,
         expected_version: caller.expected_version()?,
         replacements: SaveOptions::of(&caller)?,
+        rollout: RolloutParameters::of(&caller)?,
     };
     let saved = state
         .registry
@@ -143,7 +144,10 @@ pub(crate) async fn update_organisation_configuration(
         .await
         .map_err(in_body)?;
     let findings = placed(&text, below(saved.findings));
-    Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
+    Ok(answer::versioned(
+        saved.value.version,
+        &Changed::new(findings, saved.affected).rolled_out_by(saved.rollout),
+    ))
 }
 
 /// List the saved versions of the organisation's Advanced Configuration
@@ -175,6 +179,7 @@ pub(crate) async fn list_organisation_revisions(state: web::Data<ApiState>, call
         ("number" = i64, Path, description = "Number of the version.", example = 1),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that was read; a different current version gives 412.", example = "\"2\""),
         SaveOptions,
+        RolloutParameters,
     ),
     responses((status = 200, description = "The configuration was saved.", body = Changed, headers(("ETag" = String, description = "Its new version.")), example = json!(Changed::example())), RevertProblems)
 )]
@@ -186,10 +191,12 @@ pub(crate) async fn revert_organisation(
 ) -> Answer {
     let number = revisions::number(&path)?;
     let expected = caller.expected_version()?;
+    let (replacements, rollout) = (SaveOptions::of(&caller)?, RolloutParameters::of(&caller)?);
+    let scope = ConfigurationScope::Organisation;
     let saved = state
         .registry
         .configurations()
-        .revert(&caller.actor, &ConfigurationScope::Organisation, number, expected, SaveOptions::of(&caller)?)
+        .revert(&caller.actor, &scope, number, expected, replacements, rollout)
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }

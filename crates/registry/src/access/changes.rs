@@ -3,7 +3,6 @@
 use crate::access::IntegrationAccess;
 use crate::access::list::{AccessList, list};
 use crate::configuration::access_rows::{blank, find_or_blank};
-use crate::configuration::costs::Affected;
 use crate::configuration::impact::{ImpactTracker, ReplacementMode};
 use crate::configuration::layers::ServerScope;
 use crate::configuration::revision_rows::add_revisions;
@@ -67,18 +66,21 @@ impl IntegrationAccess<'_> {
         let ready = self.validate_changes(actor, &model, &update.workspaces).await?;
         let mut write = self.registry.begin_write(actor).await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
-        let before = ImpactTracker::capture(&write, ServerScope::Integration(IntegrationId(model.id)))
-            .await?
-            .with_replacements(update.replacements);
+        let workspaces = named_workspaces(&write.txn, actor, &model, &update.workspaces).await?;
+        let scope = match update.global_access {
+            Some(_) => ServerScope::Integration(IntegrationId(model.id)),
+            None => ServerScope::Access(IntegrationId(model.id), &workspaces),
+        };
+        let before = ImpactTracker::capture(&write, scope).await?.with_replacements(update.replacements);
         if let Some(global) = update.global_access {
             set_global(&mut write, actor, &model, global, update.override_existing).await?;
         }
         let findings = apply_all(&mut write, actor, &model, update.workspaces, ready).await?;
-        let affected: Affected = before.apply(&mut write, "/workspaces", "workspace access saved").await?;
+        let impact = before.apply(&mut write, "/workspaces", "workspace access saved").await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
         let value = list(&write.txn, actor, &model).await?;
         write.commit().await?;
-        Ok(Saved { value, findings, affected })
+        Ok(Saved { value, findings, affected: impact.affected, rollout: impact.rollout })
     }
 
     /// Refuses invalid changes; validates and seals the configuration texts against the current rows.
@@ -121,6 +123,17 @@ impl IntegrationAccess<'_> {
         }
         if report.has_errors() { Err(Error::Invalid(report.into_findings())) } else { Ok(ready) }
     }
+}
+
+/// The ids of the workspaces that the changes name.
+async fn named_workspaces(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    model: &integration::Model,
+    changes: &[AccessChange],
+) -> Result<Vec<Uuid>> {
+    let named = NamedWorkspaces::read(db, actor, model, changes).await?;
+    Ok(named.workspaces.into_values().map(|workspace| workspace.id).collect())
 }
 
 /// Maximum number of workspaces that one request changes.
@@ -271,7 +284,8 @@ async fn apply_all(
             report.extend_below("", stored.findings);
             secrets.push(sealed);
             if stored.text != row.configuration {
-                revisions.push((row.id, stored.text.clone()));
+                row.configuration_revision += 1;
+                revisions.push((row.id, row.configuration_revision, stored.text.clone()));
             }
             row.configuration = stored.text;
         }

@@ -34,6 +34,7 @@ pub(crate) fn blank(
         // `None`: the global access of the integration applies.
         enabled: None,
         configuration: None,
+        configuration_revision: 0,
         version: 0,
         created_at: crate::storage::columns::millis(registry.now()),
         updated_at: crate::storage::columns::millis(registry.now()),

@@ -1,20 +1,22 @@
 //! Dry run of an Advanced Configuration: findings, the metadata that would be sent, and the impact on clients.
 
-use crate::configuration::costs::{Affected, KnownClients};
+use crate::configuration::costs::Affected;
+use crate::configuration::forecast::{Forecast, SentChange};
+use crate::configuration::layers::ServerScope;
 use crate::configuration::row::{ConfigurationRow, ConfigurationScope};
 use crate::configuration::{Configurations, layers};
 use crate::lookup::servers;
 use crate::lookup::servers::ServerRef;
 use crate::{Actor, Error, Result, WorkspaceRef};
 use registry_core::finding::Findings;
-use registry_core::id::{SealedId, ServerId, WorkspaceId};
+use registry_core::id::{SealedId, ServerId};
 use registry_core::metadata::{
     AdvancedConfiguration, KnownSecrets, Layer, Level, Resolution, ResolveContext, resolve, verify,
 };
 use registry_core::permission::Permission;
-use registry_core::registration::Cost;
 use registry_core::slug::Slug;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// A configuration to check without saving it.
 #[derive(Clone, Debug)]
@@ -43,23 +45,8 @@ pub struct Checked {
     pub servers: Vec<(String, String)>,
 }
 
-/// Maximum number of servers that are compared before and after.
-const MAX_COMPARED: usize = 200;
-
-/// What a text would change for one server.
-#[derive(Clone, Debug)]
-pub struct SentChange {
-    /// Workspace slug.
-    pub workspace: String,
-    /// Server slug.
-    pub server: String,
-    /// The impact on its client; `None` where none is needed.
-    pub cost: Option<Cost>,
-    /// Whether a gateway has fetched its client, so that users may have signed in through it.
-    pub is_used: bool,
-    /// What is sent now and what would be; of the first 200 servers only.
-    pub sent: Option<Box<(Resolution, Resolution)>>,
-}
+/// Maximum number of servers to choose from.
+const MAX_CHOICES: usize = 200;
 
 /// What would be sent for one server.
 #[derive(Clone, Debug)]
@@ -98,59 +85,29 @@ impl Configurations<'_> {
         let Some(layer) = layer.map(Arc::new) else {
             return Ok(Checked { findings, ..Checked::default() });
         };
-        let mut servers = match layer_row {
-            Some(layer_row) => self.load(self.registry.db(), layer_row.scope(), false).await?,
-            None => Vec::new(),
+        let wanted = match preview {
+            Some(reference) => Some(servers::find(self.registry.db(), actor, reference).await?.id),
+            None => None,
         };
-        servers.retain(|layers| actor.sees(WorkspaceId(layers.workspace.id)));
-        let mut affected = Affected::default();
-        let mut changes = Vec::new();
-        let clients = KnownClients::of(self.registry.db(), &servers).await?;
-        for layers in &mut servers {
-            let before = layers.resolution();
-            match layer_row {
-                Some(ConfigurationRow::Organisation(_)) => layers.organisation_layer = layer.clone(),
-                Some(ConfigurationRow::Integration(_)) => layers.integration_layer = layer.clone(),
-                Some(ConfigurationRow::Access(_)) => layers.workspace_layer = layer.clone(),
-                Some(ConfigurationRow::Server(_)) => layers.server_layer = layer.clone(),
-                None => {}
-            }
-            let after = layers.resolution();
-            for finding in after.findings.iter().filter(|finding| !before.findings.0.contains(finding)) {
-                let mut finding = finding.clone();
-                finding.message = format!(
-                    "For the server {}/{}: {}",
-                    layers.workspace.slug, layers.server.slug, finding.message
-                );
-                findings.push(finding);
-            }
-            if before.effective == after.effective {
-                continue;
-            }
-            affected.servers += 1;
-            let mut cost = None;
-            if layers::auth_type(&layers.integration)?.needs_client() {
-                affected.registrations += 1;
-                let one = clients.cost(self.registry, layers)?;
-                affected.add_cost(one);
-                cost = Some(one);
-            }
-            changes.push(SentChange {
-                workspace: layers.workspace.slug.clone(),
-                server: layers.server.slug.clone(),
-                cost,
-                is_used: clients.is_used(layers),
-                // Of a change that reaches everything, more than these are not read one by one.
-                sent: (changes.len() < MAX_COMPARED).then(|| Box::new((before, after))),
-            });
-        }
-        let preview = self.preview(actor, preview, &servers, layer_row, &layer).await?;
-        let servers = servers
+        let forecast = match layer_row {
+            Some(layer_row) => self.forecast(actor, layer_row, &layer, wanted).await?,
+            None => Forecast::default(),
+        };
+        findings.0.extend(forecast.findings.0);
+        let preview = self.preview(wanted, &forecast.servers, layer_row, &layer).await?;
+        let servers = forecast
+            .servers
             .iter()
-            .take(MAX_COMPARED)
+            .take(MAX_CHOICES)
             .map(|layers| (layers.workspace.slug.clone(), layers.server.slug.clone()))
             .collect();
-        Ok(Checked { findings, preview: Some(preview), affected, changes, servers })
+        Ok(Checked {
+            findings,
+            preview: Some(preview),
+            affected: forecast.affected,
+            changes: forecast.changes,
+            servers,
+        })
     }
 
     /// What was found in a text, and the layer it would be beside the `stored` one; `None` if it has errors. Nothing is
@@ -181,30 +138,20 @@ impl Configurations<'_> {
         scope: &ConfigurationScope,
     ) -> Result<Vec<(WorkspaceRef, Slug, ServerId)>> {
         let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
-        let servers = self.load(self.registry.db(), layer_row.scope(), false).await?;
-        servers
-            .iter()
-            .filter(|layers| actor.sees(WorkspaceId(layers.workspace.id)))
-            .take(200)
-            .map(layers::names_of)
-            .collect()
+        let sample = layer_row.scope().sample(self.registry.db(), actor.workspace()).await?;
+        let ids = &sample.ids[..sample.ids.len().min(MAX_CHOICES)];
+        let servers = self.load(self.registry.db(), ServerScope::Servers(ids), false).await?;
+        servers.iter().map(layers::names_of).collect()
     }
 
     async fn preview(
         self,
-        actor: &Actor,
-        wanted: Option<&ServerRef>,
+        wanted: Option<Uuid>,
         servers: &[layers::ServerLayers],
         layer_row: Option<&ConfigurationRow>,
         layer: &AdvancedConfiguration,
     ) -> Result<Preview> {
-        let chosen = match wanted {
-            Some(reference) => {
-                let model = servers::find(self.registry.db(), actor, reference).await?;
-                servers.iter().find(|layers| layers.server.id == model.id).or(servers.first())
-            }
-            None => servers.first(),
-        };
+        let chosen = servers.iter().find(|layers| Some(layers.server.id) == wanted).or(servers.first());
         let integration = chosen.map(|layers| layers.integration.slug.clone());
         let (workspace, server, resolution) = if let Some(layers) = chosen {
             (layers.workspace.slug.clone(), layers.server.slug.clone(), layers.resolution())

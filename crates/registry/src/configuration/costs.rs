@@ -2,18 +2,24 @@
 //! approval.
 
 use crate::configuration::layers::ServerLayers;
+use crate::configuration::scope::ScopeSample;
 use crate::lookup::clients::active_client;
 use crate::storage::entity::{oauth_client, registration};
 use crate::{Registry, Result};
 use registry_core::registration::{ActiveClient, ClientStatus, Cost, cost};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The impact of a change: how many servers, registrations and clients it affects. Each affected registration counts in at
 /// most one of the fields after `registrations`, by its [`Cost`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Affected {
+    /// Servers under the layer: the change reaches them, but need not change them.
+    pub reached: u64,
+    /// Whether the other fields are estimated from a sample of these servers.
+    pub estimated: bool,
     /// Servers whose document changes.
     pub servers: u64,
     /// Registrations of these servers, which are reconciled again.
@@ -33,6 +39,28 @@ pub struct Affected {
 }
 
 impl Affected {
+    /// The impact on `reached` servers of which nothing more is known.
+    pub(crate) fn at_most(reached: u64) -> Self {
+        Self { reached, estimated: true, servers: reached, registrations: reached, ..Self::default() }
+    }
+
+    /// What an impact on sampled servers means for all servers of the scope.
+    pub(crate) fn scaled(self, sample: &ScopeSample) -> Self {
+        let scale = |count| sample.scale(count);
+        Self {
+            reached: sample.total,
+            estimated: !sample.exact,
+            servers: scale(self.servers),
+            registrations: scale(self.registrations),
+            registered: scale(self.registered),
+            updated: scale(self.updated),
+            rediscovered: scale(self.rediscovered),
+            replaced: scale(self.replaced),
+            asked: scale(self.asked),
+            withdrawn: scale(self.withdrawn),
+        }
+    }
+
     /// Increments the field for `cost`.
     pub(crate) fn add_cost(&mut self, cost: Cost) {
         let counter = match cost {
@@ -49,6 +77,8 @@ impl Affected {
 
     /// Adds the impact of another change.
     pub(crate) fn add(&mut self, other: Self) {
+        self.reached += other.reached;
+        self.estimated |= other.estimated;
         self.servers += other.servers;
         self.registrations += other.registrations;
         self.registered += other.registered;
@@ -67,11 +97,15 @@ pub(crate) struct KnownClients {
 }
 
 impl KnownClients {
-    pub(crate) async fn of(db: &impl ConnectionTrait, servers: &[ServerLayers]) -> Result<Self> {
+    pub(crate) async fn of(
+        db: &impl ConnectionTrait,
+        servers: impl IntoIterator<Item = &ServerLayers>,
+    ) -> Result<Self> {
         let mut by_server = HashMap::new();
         // SQLite allows 32,766 parameters in one statement.
+        let servers: Vec<Uuid> = servers.into_iter().map(|layers| layers.server.id).collect();
         for chunk in servers.chunks(10_000) {
-            let ids = chunk.iter().map(|layers| layers.server.id);
+            let ids = chunk.iter().copied();
             let rows = registration::Entity::find()
                 .filter(registration::Column::ServerId.is_in(ids))
                 .all(db)

@@ -1,17 +1,21 @@
-//! The impact of a change on servers and their registrations: compared before and after, then enqueued.
+//! The impact of a change on servers and their registrations. Of a few servers it is compared and enqueued in the
+//! transaction of the change; of many the transaction records a rollout, and workers visit the servers afterwards.
 
 use crate::configuration::costs::{Affected, KnownClients};
-use crate::configuration::layers::{ServerLayers, ServerScope, auth_type};
-use crate::storage::columns::set_word;
-use crate::storage::entity::registration;
+use crate::configuration::enqueue::{Cause, enqueue, require_approval};
+use crate::configuration::layers::{ServerLayers, auth_type};
+use crate::configuration::rollout_rows::{self, NewRollout};
+use crate::configuration::scope::ServerScope;
+use crate::storage::entity::server;
 use crate::storage::write::Write;
-use crate::{Error, Result};
+use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
-use registry_core::id::{ServerId, WorkspaceId};
+use registry_core::id::{IntegrationId, RolloutId, SealedId, ServerId, WorkspaceId};
 use registry_core::metadata::Resolution;
-use registry_core::origin::origin_of;
-use registry_core::registration::{Cost, State};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use registry_core::registration::Cost;
+use registry_core::rollout::{RolloutKind, RolloutOptions};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -27,24 +31,82 @@ pub enum ReplacementMode {
     Defer,
 }
 
+/// What a change did to servers and registrations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Impact {
+    pub(crate) affected: Affected,
+    /// The rollout that visits the servers; `None`: all were visited.
+    pub(crate) rollout: Option<RolloutId>,
+}
+
 /// The state of servers before a change; compared with the state after it, it gives the impact.
 pub(crate) struct ImpactTracker {
-    scope: ServerScope<'static>,
-    servers: HashMap<Uuid, (ServerLayers, Resolution)>,
+    scope: TrackedScope,
+    /// `None`: there are too many for the transaction of the change.
+    servers: Option<HashMap<Uuid, (ServerLayers, Resolution)>>,
     replacements: ReplacementMode,
+    options: RolloutOptions,
+    /// What was worked out before the transaction, where there are many servers.
+    forecast: Option<Affected>,
+    revision: Option<i64>,
+    old_secrets: Vec<SealedId>,
+}
+
+/// A [`ServerScope`] that owns what it names.
+enum TrackedScope {
+    All,
+    Integration(IntegrationId),
+    Access(IntegrationId, Vec<Uuid>),
+    Server(ServerId),
+}
+
+impl TrackedScope {
+    fn of(scope: ServerScope<'_>) -> Self {
+        match scope {
+            ServerScope::Integration(id) => Self::Integration(id),
+            ServerScope::Access(id, workspaces) => Self::Access(id, workspaces.to_vec()),
+            ServerScope::Server(id) => Self::Server(id),
+            ServerScope::All | ServerScope::Workspace(_) | ServerScope::Servers(_) => Self::All,
+        }
+    }
+
+    fn as_scope(&self) -> ServerScope<'_> {
+        match self {
+            Self::All => ServerScope::All,
+            Self::Integration(id) => ServerScope::Integration(*id),
+            Self::Access(id, workspaces) => ServerScope::Access(*id, workspaces),
+            Self::Server(id) => ServerScope::Server(*id),
+        }
+    }
 }
 
 impl ImpactTracker {
-    pub(crate) async fn capture(write: &Write<'_>, scope: ServerScope<'static>) -> Result<Self> {
-        let loaded = write.registry.configurations().load(&write.txn, scope, false).await?;
-        let servers = loaded
-            .into_iter()
-            .map(|layers| {
+    /// Reads the servers of `scope` as they are before the change: all, an integration's, those of some workspaces, or
+    /// one.
+    pub(crate) async fn capture(write: &Write<'_>, scope: ServerScope<'_>) -> Result<Self> {
+        let tracked = TrackedScope::of(scope);
+        let most = write.registry.settings().rollout_sizes.immediate;
+        let many =
+            !matches!(tracked, TrackedScope::Server(_)) && scope.has_more_than(&write.txn, most).await?;
+        let servers = if many {
+            None
+        } else {
+            let loaded = write.registry.configurations().load(&write.txn, scope, false).await?;
+            let with_resolution = loaded.into_iter().map(|layers| {
                 let resolution = layers.resolution();
                 (layers.server.id, (layers, resolution))
-            })
-            .collect();
-        Ok(Self { scope, servers, replacements: ReplacementMode::Policy })
+            });
+            Some(with_resolution.collect())
+        };
+        Ok(Self {
+            scope: tracked,
+            servers,
+            replacements: ReplacementMode::Policy,
+            options: RolloutOptions::UNCHECKED,
+            forecast: None,
+            revision: None,
+            old_secrets: Vec::new(),
+        })
     }
 
     /// Sets when clients are replaced.
@@ -52,22 +114,45 @@ impl ImpactTracker {
         Self { replacements, ..self }
     }
 
-    /// Compares each server with its captured state and enqueues its registration where something changed. Refuses a
-    /// change that leaves a server with contradictory metadata; `pointer` is where the change was made.
-    pub(crate) async fn apply(self, write: &mut Write<'_>, pointer: &str, because: &str) -> Result<Affected> {
+    /// Sets what was worked out before the transaction.
+    pub(crate) fn with_forecast(self, forecast: Option<Affected>) -> Self {
+        Self { forecast, ..self }
+    }
+
+    /// The change is revision `revision` of the organisation's layer: servers move to it, batch by batch where they are
+    /// many.
+    pub(crate) fn moves_to(self, revision: i64, options: RolloutOptions) -> Self {
+        Self { revision: Some(revision), options, ..self }
+    }
+
+    /// Sealed values that servers need until they have moved to the new revision.
+    pub(crate) fn with_old_secrets(self, old_secrets: Vec<SealedId>) -> Self {
+        Self { old_secrets, ..self }
+    }
+
+    /// Whether a rollout will visit the servers.
+    pub(crate) fn is_deferred(&self) -> bool {
+        self.servers.is_none()
+    }
+
+    /// Compares each server with its captured state and enqueues its registration where something changed; or records a
+    /// rollout that will. Refuses a change that leaves a server with contradictory metadata; `pointer` is where the change
+    /// was made.
+    pub(crate) async fn apply(self, write: &mut Write<'_>, pointer: &str, because: &str) -> Result<Impact> {
+        let Some(before) = &self.servers else { return self.start_rollout(write, because).await };
+        if let Some(revision) = self.revision {
+            move_servers(write, &before.keys().copied().collect::<Vec<_>>(), revision).await?;
+        }
         let mut affected = Affected::default();
         let mut broken = Findings::default();
-        let servers = write.registry.configurations().load(&write.txn, self.scope, false).await?;
-        let clients = KnownClients::of(&write.txn, &servers).await?;
-        for layers in servers {
+        let servers = write.registry.configurations().load(&write.txn, self.scope.as_scope(), false).await?;
+        let mut changed = Vec::new();
+        for layers in &servers {
             let resolution = layers.resolution();
-            let name = format!("{}/{}", layers.workspace.slug, layers.server.slug);
-            let old = self.servers.get(&layers.server.id);
+            let old = before.get(&layers.server.id);
             let known: &[Finding] = old.map_or(&[], |(_, old)| &old.findings.0);
             for finding in resolution.findings.iter().filter(|finding| !known.contains(finding)) {
-                let mut finding = finding.clone().below(pointer);
-                finding.message = format!("For the server {name}: {}", finding.message);
-                broken.push(finding);
+                broken.push(of_server(layers, finding.clone().below(pointer)));
             }
             let unchanged = old.is_some_and(|(old_layers, old)| {
                 old.effective == resolution.effective
@@ -76,101 +161,116 @@ impl ImpactTracker {
                     && old_layers.integration.transport == layers.integration.transport
                     && old_layers.enabled == layers.enabled
             });
-            if unchanged {
-                continue;
-            }
-            affected.servers += 1;
-            let workspace = WorkspaceId(layers.workspace.id);
-            write.server_changed(workspace, ServerId(layers.server.id));
-            if enqueue(write, &layers, because).await? {
-                affected.registrations += 1;
-                let cost = clients.cost(write.registry, &layers)?;
-                affected.add_cost(match self.replacements {
-                    ReplacementMode::Defer
-                        if require_approval(write, &layers).await? && cost == Cost::Replaced =>
-                    {
-                        Cost::Asked
-                    }
-                    _ => cost,
-                });
+            if !unchanged {
+                changed.push(layers);
             }
         }
         if broken.has_errors() {
             return Err(Error::Invalid(broken));
         }
-        Ok(affected)
+        let holds = self.replacements == ReplacementMode::Defer;
+        affected.reached = servers.len() as u64;
+        let reach = Reach::plan(write.registry, &write.txn, changed, holds).await?;
+        reach.carry_out(write, because.into()).await?;
+        affected.add(reach.affected);
+        Ok(Impact { affected, rollout: None })
+    }
+
+    async fn start_rollout(self, write: &mut Write<'_>, because: &str) -> Result<Impact> {
+        let scope = self.scope.as_scope();
+        let total = match self.forecast {
+            Some(forecast) => (forecast.reached, !forecast.estimated),
+            None => scope.bounded_count(&write.txn).await?,
+        };
+        let rollout = rollout_rows::start(
+            write,
+            NewRollout {
+                kind: match self.scope {
+                    TrackedScope::All => RolloutKind::Organisation,
+                    _ => RolloutKind::Integration,
+                },
+                scope,
+                revision: self.revision,
+                because,
+                holds_replacements: self.replacements == ReplacementMode::Defer,
+                options: self.options,
+                total,
+                old_secrets: self.old_secrets,
+            },
+        )
+        .await?;
+        let affected = self.forecast.unwrap_or_else(|| Affected::at_most(total.0));
+        Ok(Impact { affected, rollout: Some(rollout) })
     }
 }
 
-/// Creates the registration of a server due now; creates it where the server needs one. `true` if there is one.
-pub(crate) async fn enqueue(write: &mut Write<'_>, layers: &ServerLayers, because: &str) -> Result<bool> {
-    let now = write.millis();
-    let row = registration::Entity::find()
-        .filter(registration::Column::ServerId.eq(layers.server.id))
-        .lock_exclusive()
-        .one(&write.txn)
-        .await?;
-    let Some(row) = row else {
-        if !auth_type(&layers.integration)?.needs_client() {
-            return Ok(false);
-        }
-        registration::ActiveModel {
-            id: Set(write.registry.new_id()),
-            server_id: Set(layers.server.id),
-            state: set_word(State::Queued),
-            due_at: Set(now),
-            wanted: Set(1),
-            wanted_because: Set(Some(because.to_owned())),
-            unwanted_since: Set((!layers.enabled).then_some(now)),
-            upstream: Set(Some(origin_of(&layers.integration.url))),
-            failures: Set(0),
-            lost_answers: Set(0),
-            lease_until: Set(0),
-            fence: Set(0),
-            created_at: Set(now),
-            updated_at: Set(now),
-            ..Default::default()
-        }
-        .insert(&write.txn)
-        .await?;
-        return Ok(true);
-    };
-    let mut changed = registration::ActiveModel {
-        id: Set(row.id),
-        wanted: Set(row.wanted + 1),
-        wanted_because: Set(Some(because.to_owned())),
-        due_at: Set(now),
-        updated_at: Set(now),
-        unwanted_since: Set(if layers.enabled { None } else { row.unwanted_since.or(Some(now)) }),
-        ..Default::default()
-    };
-    // The change may have fixed the failure: show `queued` instead of the old failure.
-    if row.state == State::Failed.as_str() || row.state == State::Withdrawn.as_str() {
-        changed.state = set_word(State::Queued);
-        changed.reason = Set(None);
-        changed.detail = Set(None);
-        changed.error = Set(None);
-        changed.error_description = Set(None);
-    }
-    changed.update(&write.txn).await?;
-    Ok(true)
+/// Servers that changed, with what is done about it. Worked out outside of a write where they are many.
+pub(crate) struct Reach<'a> {
+    changed: Vec<&'a ServerLayers>,
+    known: KnownClients,
+    /// Registrations whose client is replaced only after approval, with the inputs that this holds for.
+    held: Vec<(Uuid, String)>,
+    pub(crate) affected: Affected,
 }
 
-/// Records that the client of a server is replaced for the present inputs only after approval. `true` if there is a
-/// registration.
-pub(crate) async fn require_approval(write: &Write<'_>, layers: &ServerLayers) -> Result<bool> {
-    let row = registration::Entity::find()
-        .filter(registration::Column::ServerId.eq(layers.server.id))
-        .one(&write.txn)
-        .await?;
-    let Some(row) = row else { return Ok(false) };
-    let approval_required_for = write.registry.configurations().desired(layers, Some(&row))?.inputs();
-    registration::ActiveModel {
-        id: Set(row.id),
-        held: Set(Some(approval_required_for)),
-        ..Default::default()
+impl<'a> Reach<'a> {
+    /// Works out what the change costs.
+    pub(crate) async fn plan(
+        registry: &Registry,
+        db: &impl ConnectionTrait,
+        changed: Vec<&'a ServerLayers>,
+        holds_replacements: bool,
+    ) -> Result<Self> {
+        let known = KnownClients::of(db, changed.iter().copied()).await?;
+        let (mut affected, mut held) = (Affected::default(), Vec::new());
+        for layers in &changed {
+            affected.servers += 1;
+            let row = known.registration_and_client(layers).map(|(row, _)| row);
+            if row.is_none() && !auth_type(&layers.integration)?.needs_client() {
+                continue;
+            }
+            affected.registrations += 1;
+            let mut cost = known.cost(registry, layers)?;
+            if let (true, Some(row)) = (holds_replacements, row) {
+                held.push((row.id, registry.configurations().desired(layers, Some(row))?.inputs()));
+                if cost == Cost::Replaced {
+                    cost = Cost::Asked;
+                }
+            }
+            affected.add_cost(cost);
+        }
+        Ok(Self { changed, known, held, affected })
     }
-    .update(&write.txn)
-    .await?;
-    Ok(true)
+
+    /// Tells gateways of the servers, and enqueues their registrations.
+    pub(crate) async fn carry_out(&self, write: &mut Write<'_>, cause: Cause<'_>) -> Result<()> {
+        enqueue(write, &self.changed, &self.known, cause).await?;
+        for (registration, inputs) in &self.held {
+            require_approval(write, *registration, inputs).await?;
+        }
+        for layers in &self.changed {
+            write.server_changed(WorkspaceId(layers.workspace.id), ServerId(layers.server.id));
+        }
+        Ok(())
+    }
+}
+
+/// Moves servers to a revision of the organisation's layer.
+pub(crate) async fn move_servers(write: &Write<'_>, servers: &[Uuid], revision: i64) -> Result<()> {
+    if servers.is_empty() {
+        return Ok(());
+    }
+    server::Entity::update_many()
+        .col_expr(server::Column::OrganisationRevision, Expr::value(revision))
+        .filter(server::Column::Id.is_in(servers.iter().copied()))
+        .exec(&write.txn)
+        .await?;
+    Ok(())
+}
+
+/// A finding about the metadata of one server.
+pub(crate) fn of_server(layers: &ServerLayers, mut finding: Finding) -> Finding {
+    finding.message =
+        format!("For the server {}/{}: {}", layers.workspace.slug, layers.server.slug, finding.message);
+    finding
 }

@@ -2,14 +2,17 @@
 
 use crate::configuration::Configurations;
 use crate::configuration::mapped_secrets::members_of;
+use crate::configuration::revision_rows::texts_of;
+pub(crate) use crate::configuration::scope::ServerScope;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::workspaces;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, registration, server, workspace};
+use crate::storage::owner::OwnerKind;
 use crate::storage::settings_generations::{InForce, SharedSettings};
 use crate::{Error, Result};
 use registry_core::finding::Finding;
-use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
+use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::metadata::{
     AdvancedConfiguration, CANONICAL_WRAPPER, Ignored, Layer, Level, Method, Origin, Resolution,
     ResolveContext, fit_grants, parse_marker, resolve,
@@ -22,17 +25,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A set of servers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ServerScope<'a> {
-    All,
-    Workspace(WorkspaceId),
-    Integration(IntegrationId),
-    Access(IntegrationId, WorkspaceId),
-    Server(ServerId),
-    Servers(&'a [Uuid]),
-}
-
 /// One server with everything its metadata is resolved from.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerLayers {
@@ -44,6 +36,8 @@ pub(crate) struct ServerLayers {
     pub(crate) organisation_layer: Arc<AdvancedConfiguration>,
     pub(crate) integration_layer: Arc<AdvancedConfiguration>,
     pub(crate) workspace_layer: Arc<AdvancedConfiguration>,
+    /// Number of the revision of `workspace_layer`; 0: none was ever saved.
+    pub(crate) workspace_revision: i64,
     pub(crate) server_layer: Arc<AdvancedConfiguration>,
     /// Members of the integration's layer that come from the operator's secrets.
     pub(crate) integration_mapped: Arc<Map<String, Value>>,
@@ -97,17 +91,8 @@ impl Configurations<'_> {
         if !deleted {
             select = select.filter(server::Column::DeletedAt.is_null());
         }
-        select = match scope {
-            ServerScope::All => select,
-            ServerScope::Workspace(id) => select.filter(server::Column::WorkspaceId.eq(id.0)),
-            ServerScope::Integration(id) => select.filter(server::Column::IntegrationId.eq(id.0)),
-            ServerScope::Access(integration, workspace) => select
-                .filter(server::Column::IntegrationId.eq(integration.0))
-                .filter(server::Column::WorkspaceId.eq(workspace.0)),
-            ServerScope::Server(id) => select.filter(server::Column::Id.eq(id.0)),
-            ServerScope::Servers(ids) => select.filter(server::Column::Id.is_in(ids.iter().copied())),
-        };
-        let servers = select
+        let servers = scope
+            .filter(select)
             .order_by_asc(server::Column::WorkspaceId)
             .order_by_asc(server::Column::SlugKey)
             .all(db)
@@ -116,7 +101,7 @@ impl Configurations<'_> {
             return Ok(Vec::new());
         }
         let in_force = self.registry.in_force();
-        let organisation_layer = Arc::new(self.organisation_layer(db).await?);
+        let organisation_layers = organisation_layers(db, &servers).await?;
         let integrations = self.integrations_of(db, &servers, scope).await?;
         let workspaces = self.workspaces_of(db, &servers, scope).await?;
         let access = access_of(db, &servers, scope).await?;
@@ -129,6 +114,8 @@ impl Configurations<'_> {
             let (integration, integration_layer) =
                 integrations.get(&server.integration_id).cloned().ok_or_else(missing)?;
             let workspace = workspaces.get(&server.workspace_id).cloned().ok_or_else(missing)?;
+            let organisation_layer =
+                organisation_layers.get(&server.organisation_revision).cloned().ok_or_else(missing)?;
             let row = access.get(&(server.integration_id, server.workspace_id));
             let workspace_layer = parse_layer(
                 row.and_then(|row| row.configuration.as_deref()),
@@ -143,9 +130,10 @@ impl Configurations<'_> {
                 server,
                 integration,
                 workspace,
-                organisation_layer: organisation_layer.clone(),
+                organisation_layer,
                 integration_layer,
                 workspace_layer: Arc::new(workspace_layer),
+                workspace_revision: row.map_or(0, |row| row.configuration_revision),
                 server_layer: Arc::new(server_layer),
                 in_force: in_force.clone(),
             });
@@ -186,7 +174,7 @@ impl Configurations<'_> {
         Ok(select.all(db).await?.into_iter().map(|model| (model.id, Arc::new(model))).collect())
     }
 
-    /// The organisation's layer.
+    /// The newest revision of the organisation's layer. Servers may still have an earlier one.
     pub(crate) async fn organisation_layer(self, db: &impl ConnectionTrait) -> Result<AdvancedConfiguration> {
         let row = organisation::Entity::find().one(db).await?;
         parse_layer(
@@ -326,6 +314,31 @@ fn holds_marker(value: &serde_json::Value) -> bool {
     }
 }
 
+/// The revisions of the organisation's layer that these servers are resolved from.
+async fn organisation_layers(
+    db: &impl ConnectionTrait,
+    servers: &[server::Model],
+) -> Result<HashMap<i64, Arc<AdvancedConfiguration>>> {
+    let row = organisation::Entity::find().one(db).await?;
+    let row = row.ok_or_else(|| Error::not_found("organisation", ""))?;
+    let mut revisions: BTreeSet<i64> = servers.iter().map(|server| server.organisation_revision).collect();
+    let mut layers = HashMap::new();
+    if revisions.remove(&row.configuration_revision) {
+        let layer = parse_layer(row.configuration.as_deref(), "organisation", row.id)?;
+        layers.insert(row.configuration_revision, Arc::new(layer));
+    }
+    if revisions.remove(&0) {
+        layers.insert(0, Arc::new(AdvancedConfiguration::empty()));
+    }
+    if !revisions.is_empty() {
+        let texts = texts_of(db, OwnerKind::Organisation.with_id(row.id), revisions).await?;
+        for (number, text) in texts {
+            layers.insert(number, Arc::new(parse_layer(text.as_deref(), "revision", row.id)?));
+        }
+    }
+    Ok(layers)
+}
+
 async fn access_of(
     db: &impl ConnectionTrait,
     servers: &[server::Model],
@@ -336,9 +349,9 @@ async fn access_of(
         ServerScope::All => select,
         ServerScope::Workspace(id) => select.filter(access::Column::WorkspaceId.eq(id.0)),
         ServerScope::Integration(id) => select.filter(access::Column::IntegrationId.eq(id.0)),
-        ServerScope::Access(integration, workspace) => select
+        ServerScope::Access(integration, workspaces) => select
             .filter(access::Column::IntegrationId.eq(integration.0))
-            .filter(access::Column::WorkspaceId.eq(workspace.0)),
+            .filter(access::Column::WorkspaceId.is_in(workspaces.iter().copied())),
         ServerScope::Server(_) | ServerScope::Servers(_) => {
             let integrations: BTreeSet<_> = servers.iter().map(|server| server.integration_id).collect();
             let workspaces: BTreeSet<_> = servers.iter().map(|server| server.workspace_id).collect();

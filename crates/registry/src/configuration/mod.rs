@@ -7,13 +7,17 @@
 pub(crate) mod access_rows;
 pub(crate) mod check;
 pub(crate) mod costs;
+pub(crate) mod enqueue;
+pub(crate) mod forecast;
 pub(crate) mod impact;
 pub(crate) mod layers;
 pub(crate) mod mapped_secrets;
 pub(crate) mod revision_rows;
 pub(crate) mod revisions;
+pub(crate) mod rollout_rows;
 pub(crate) mod row;
 pub(crate) mod save;
+pub(crate) mod scope;
 
 use crate::Registry;
 

@@ -6,16 +6,16 @@ use crate::storage::write::Write;
 use crate::{Error, Result};
 use registry_core::finding::Finding;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Adds the next revision of a configuration.
+/// Adds revision `number` of a configuration; the row that holds the configuration names it too.
 pub(crate) async fn add_revision(
     write: &Write<'_>,
     owner: Owner,
+    number: i64,
     text: Option<String>,
     note: Option<String>,
     restored_from: Option<i64>,
@@ -32,7 +32,7 @@ pub(crate) async fn add_revision(
         id: Set(write.registry.new_id()),
         subject_kind: Set(owner.kind.as_str().to_owned()),
         subject_id: Set(owner.id),
-        number: Set(last_revision(&write.txn, owner).await? + 1),
+        number: Set(number),
         text: Set(text),
         actor: Set(write.actor_name()),
         door: Set(write.actor().origin.door.as_str().to_owned()),
@@ -45,32 +45,20 @@ pub(crate) async fn add_revision(
     Ok(())
 }
 
-/// Adds the next revision of each of many configurations of one kind, without notes.
+/// Adds a revision to each of many configurations of one kind, without notes: id of the row, number, text.
 pub(crate) async fn add_revisions(
     write: &Write<'_>,
     kind: OwnerKind,
-    texts: Vec<(Uuid, Option<String>)>,
+    texts: Vec<(Uuid, i64, Option<String>)>,
 ) -> Result<()> {
     /// Rows that one statement puts in.
     const ROWS: usize = 1_000;
     for chunk in texts.chunks(ROWS) {
-        let newest: HashMap<Uuid, i64> = revision::Entity::find()
-            .select_only()
-            .column(revision::Column::SubjectId)
-            .column_as(revision::Column::Number.max(), "newest")
-            .filter(revision::Column::SubjectKind.eq(kind.as_str()))
-            .filter(revision::Column::SubjectId.is_in(chunk.iter().map(|(id, _)| *id)))
-            .group_by(revision::Column::SubjectId)
-            .into_tuple::<(Uuid, i64)>()
-            .all(&write.txn)
-            .await?
-            .into_iter()
-            .collect();
-        let rows = chunk.iter().map(|(id, text)| revision::ActiveModel {
+        let rows = chunk.iter().map(|(id, number, text)| revision::ActiveModel {
             id: Set(write.registry.new_id()),
             subject_kind: Set(kind.as_str().to_owned()),
             subject_id: Set(*id),
-            number: Set(newest.get(id).copied().unwrap_or_default() + 1),
+            number: Set(*number),
             text: Set(text.clone()),
             actor: Set(write.actor_name()),
             door: Set(write.actor().origin.door.as_str().to_owned()),
@@ -83,16 +71,21 @@ pub(crate) async fn add_revisions(
     Ok(())
 }
 
-pub(crate) async fn last_revision(db: &impl ConnectionTrait, owner: Owner) -> Result<i64> {
-    let newest: Option<i64> = revision::Entity::find()
+/// The texts of these revisions of one configuration; a number that was never saved is left out.
+pub(crate) async fn texts_of(
+    db: &impl ConnectionTrait,
+    owner: Owner,
+    numbers: impl IntoIterator<Item = i64>,
+) -> Result<HashMap<i64, Option<String>>> {
+    let rows: Vec<(i64, Option<String>)> = revision::Entity::find()
         .select_only()
         .column(revision::Column::Number)
+        .column(revision::Column::Text)
         .filter(revision::Column::SubjectKind.eq(owner.kind.as_str()))
         .filter(revision::Column::SubjectId.eq(owner.id))
-        .order_by_desc(revision::Column::Number)
-        .limit(1)
+        .filter(revision::Column::Number.is_in(numbers))
         .into_tuple()
-        .one(db)
+        .all(db)
         .await?;
-    Ok(newest.unwrap_or(0))
+    Ok(rows.into_iter().collect())
 }

@@ -4,7 +4,7 @@ use crate::configuration::Configurations;
 use crate::configuration::check::Checked;
 use crate::configuration::impact::ReplacementMode;
 use crate::configuration::row::{Configuration, ConfigurationRow, ConfigurationScope};
-use crate::configuration::save::{Saved, Written};
+use crate::configuration::save::{Delivery, Saved, Written};
 use crate::lookup::naming;
 use crate::lookup::servers::ServerRef;
 use crate::pagination::{Page, PageRequest};
@@ -16,6 +16,7 @@ use registry_core::clock::Timestamp;
 use registry_core::finding::Findings;
 use registry_core::id::RevisionId;
 use registry_core::permission::Permission;
+use registry_core::rollout::RolloutOptions;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 /// One saved version of a configuration.
@@ -88,14 +89,20 @@ impl Configurations<'_> {
         number: i64,
         expected_version: Option<i64>,
         replacements: ReplacementMode,
+        options: RolloutOptions,
     ) -> Result<Saved<Configuration>> {
+        let layer_row = self.row(self.registry.db(), actor, scope, true).await?;
+        let row = find(self.registry.db(), &layer_row, number).await?;
+        let (text, _) = with_present_secrets_or_none(row.text, &layer_row)?;
+        let forecast = self.forecast_if_many(actor, &layer_row, text.as_deref()).await?;
         let mut write = self.registry.begin_write(actor).await?;
         let layer_row = self.writable_row(&mut write, actor, scope).await?;
         naming::expect_version(expected_version, layer_row.version())?;
         let row = find(&write.txn, &layer_row, number).await?;
         let (text, notices) = with_present_secrets_or_none(row.text, &layer_row)?;
         let written = Written { text, note: None, restored_from: Some(number) };
-        let mut saved = self.save_text(&mut write, layer_row, written, replacements).await?;
+        let delivery = Delivery { replacements, options, forecast };
+        let mut saved = self.save_text(&mut write, layer_row, written, delivery).await?;
         saved.findings.extend_below("", notices);
         write.commit().await?;
         Ok(saved)

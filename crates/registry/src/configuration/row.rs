@@ -1,7 +1,6 @@
 //! The row that stores the configuration of one layer: organisation, integration, workspace access or server.
 
 use crate::configuration::layers::ServerScope;
-use crate::configuration::revision_rows::last_revision;
 use crate::configuration::{Configurations, access_rows};
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
@@ -63,12 +62,13 @@ impl ConfigurationRow {
     }
 
     /// The servers this layer lies under.
-    pub(crate) fn scope(&self) -> ServerScope<'static> {
+    pub(crate) fn scope(&self) -> ServerScope<'_> {
         match self {
             Self::Organisation(_) => ServerScope::All,
             Self::Integration(row) => ServerScope::Integration(IntegrationId(row.id)),
             Self::Access(row) => {
-                ServerScope::Access(IntegrationId(row.integration_id), WorkspaceId(row.workspace_id))
+                let workspaces = std::slice::from_ref(&row.workspace_id);
+                ServerScope::Access(IntegrationId(row.integration_id), workspaces)
             }
             Self::Server(row) => ServerScope::Server(ServerId(row.id)),
         }
@@ -83,6 +83,17 @@ impl ConfigurationRow {
         }
     }
 
+    /// Number of the newest revision of the text; 0: never saved.
+    pub(crate) fn revision(&self) -> i64 {
+        match self {
+            Self::Organisation(row) => row.configuration_revision,
+            Self::Integration(row) => row.configuration_revision,
+            Self::Access(row) => row.configuration_revision,
+            Self::Server(row) => row.configuration_revision,
+        }
+    }
+
+    /// Stores `text` as the next revision; the caller adds the revision itself.
     pub(crate) async fn save(self, write: &Write<'_>, text: Option<String>) -> Result<Self> {
         macro_rules! save {
             ($row:expr, $variant:ident) => {{
@@ -93,6 +104,7 @@ impl ConfigurationRow {
             (touched $row:ident, $variant:ident) => {{
                 let mut row = $row;
                 row.version += 1;
+                row.configuration_revision += 1;
                 row.updated_at = write.millis();
                 row.updated_by = write.actor_name();
                 row.clone().into_active_model().reset_all().update(&write.txn).await?;
@@ -178,19 +190,15 @@ impl Configurations<'_> {
         Ok(layer_row)
     }
 
-    pub(crate) async fn show(
-        self,
-        db: &impl ConnectionTrait,
-        layer_row: &ConfigurationRow,
-    ) -> Result<Configuration> {
+    pub(crate) fn show(self, layer_row: &ConfigurationRow) -> Configuration {
         let (updated_at, updated_by) = layer_row.updated();
-        Ok(Configuration {
+        Configuration {
             text: layer_row.text().map(str::to_owned),
             version: layer_row.version(),
             updated_at: moment(updated_at),
             updated_by: updated_by.to_owned(),
-            revision: last_revision(db, layer_row.owner()).await?,
-        })
+            revision: layer_row.revision(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Migrating the database, and recording the shared settings.
 
+use crate::configuration::rollout_rows::{self, NewRollout};
+use crate::configuration::scope::ServerScope;
 use crate::deployment::Deployment;
 use crate::deployment::open::{SCHEMA, newest_migration};
 use crate::secrets::rotation::{announce_keys, known_keys};
@@ -10,11 +12,15 @@ use crate::storage::entity::{deployment, organisation, registration};
 use crate::storage::settings_generations::{FORMER_KEYS, Generations, SETTINGS, SettingsStatus, names};
 use crate::storage::write::{Event, Write};
 use crate::{ConflictCode, Error, Result};
+use registry_core::rollout::{RolloutKind, RolloutOptions};
 use registry_migrations::{Migrator, MigratorTrait};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// Why registrations are enqueued, for display.
+const SETTINGS_CHANGED: &str = "deployment settings changed";
 
 /// Which settings of this process a migration records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +99,7 @@ impl Deployment<'_> {
             id: Set(self.registry.new_id()),
             name: Set("Organisation".to_owned()),
             configuration: Set(None),
+            configuration_revision: Set(0),
             version: Set(1),
             created_at: Set(write.millis()),
             updated_at: Set(write.millis()),
@@ -210,12 +217,29 @@ impl SettingsStatus {
     }
 }
 
-/// Enqueues all registrations, so that the worker plans them with the settings in force.
-async fn wake_all(write: &Write<'_>) -> Result<()> {
+/// Enqueues all registrations, so that the worker plans them with the settings in force. Where there are many, a rollout
+/// does it.
+async fn wake_all(write: &mut Write<'_>) -> Result<()> {
+    let most = write.registry.settings().rollout_sizes.immediate;
+    if ServerScope::All.has_more_than(&write.txn, most).await? {
+        let total = ServerScope::All.bounded_count(&write.txn).await?;
+        let new = NewRollout {
+            kind: RolloutKind::Settings,
+            scope: ServerScope::All,
+            revision: None,
+            because: SETTINGS_CHANGED,
+            holds_replacements: false,
+            options: RolloutOptions::UNCHECKED,
+            total,
+            old_secrets: Vec::new(),
+        };
+        rollout_rows::start(write, new).await?;
+        return Ok(());
+    }
     registration::Entity::update_many()
         .col_expr(registration::Column::Wanted, Expr::col(registration::Column::Wanted).add(1))
         .col_expr(registration::Column::DueAt, Expr::value(millis(write.now)))
-        .col_expr(registration::Column::WantedBecause, Expr::value("deployment settings changed"))
+        .col_expr(registration::Column::WantedBecause, Expr::value(SETTINGS_CHANGED))
         .exec(&write.txn)
         .await?;
     Ok(())

@@ -37,6 +37,7 @@ pub(crate) struct Facts {
     pub(crate) name: Box<str>,
     pub(crate) server: Uuid,
     pub(crate) workspace: Uuid,
+    pub(crate) integration: Uuid,
     pub(crate) client: Option<HandedOut>,
     /// Whether secrets stand in it.
     pub(crate) secret: bool,
@@ -148,6 +149,7 @@ impl Gateway<'_> {
                 name: format!("{}/{}", layers.workspace.slug, layers.server.slug).into(),
                 server: layers.server.id,
                 workspace: layers.workspace.id,
+                integration: layers.integration.id,
                 client: client.map(|client| HandedOut {
                     id: client.id,
                     generation: client.generation,
@@ -272,6 +274,12 @@ fn head(layers: &ServerLayers, revision: i64) -> Result<Map<String, Value>> {
         "auth_type": auth_type(&layers.integration)?,
         "revision": revision,
         "status": if layers.enabled { "active" } else { "disabled" },
+        "layer_revisions": {
+            "organisation": layers.server.organisation_revision,
+            "integration": layers.integration.configuration_revision,
+            "workspace": layers.workspace_revision,
+            "server": layers.server.configuration_revision,
+        },
     });
     let mut head = match head {
         Value::Object(members) => members,

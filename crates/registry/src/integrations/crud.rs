@@ -142,7 +142,7 @@ impl Integrations<'_> {
         mapped_secrets::apply(&mut write, &owner, Some(read)).await?;
         let value = self.show(&write.txn, actor, model).await?;
         write.commit().await?;
-        Ok(Saved { value, findings, affected: Affected::default() })
+        Ok(Saved { value, findings, affected: Affected::default(), rollout: None })
     }
 
     /// The same inside a write that does more, whose actor may. `sealed` is the configuration as a draft holds it: its id,
@@ -194,6 +194,7 @@ impl Integrations<'_> {
             auth_type: new.auth_type.as_str().to_owned(),
             transport: new.transport.as_str().to_owned(),
             global_access: false,
+            configuration_revision: i64::from(stored.text.is_some()),
             configuration: None,
             version: 1,
             created_at: write.millis(),
@@ -211,7 +212,7 @@ impl Integrations<'_> {
         model.set_configuration(stored.text.clone());
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
-            add_revision(write, OwnerKind::Integration.with_id(id), stored.text, None, None).await?;
+            add_revision(write, OwnerKind::Integration.with_id(id), 1, stored.text, None, None).await?;
         }
         write.audit(event(AuditAction::IntegrationCreated, &model).after(snapshot(&model)));
         let mut findings = stored.findings;

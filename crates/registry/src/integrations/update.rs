@@ -1,7 +1,6 @@
 //! Changes of integrations, what they cost, and their end.
 
-use crate::configuration::costs::Affected;
-use crate::configuration::impact::ImpactTracker;
+use crate::configuration::impact::{Impact, ImpactTracker};
 use crate::configuration::layers::ServerScope;
 use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings};
@@ -14,7 +13,7 @@ use crate::lookup::integrations::{find, require_owner};
 use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::audit_action::AuditAction;
-use crate::storage::entity::{access, integration, workspace};
+use crate::storage::entity::{access, integration, sealed_value, secret_mapping, server, workspace};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Actor, Error, Integration, IntegrationChange, Result};
@@ -22,7 +21,10 @@ use registry_core::finding::{Finding, Findings};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect, QueryTrait,
+};
 
 impl Integrations<'_> {
     /// Changes an integration.
@@ -116,9 +118,11 @@ impl Integrations<'_> {
             .await?;
             findings = stored.findings;
             if stored.text != model.configuration {
+                after.configuration_revision += 1;
                 add_revision(
                     write,
                     OwnerKind::Integration.with_id(model.id),
+                    after.configuration_revision,
                     stored.text.clone(),
                     change.note,
                     None,
@@ -136,7 +140,7 @@ impl Integrations<'_> {
         }
         let owner = MappingOwner::integration(&write.txn, &after).await?;
         let remapped = mapped_secrets::apply(write, &owner, read).await?;
-        let mut affected = Affected::default();
+        let mut impact = Impact::default();
         if after != model || remapped {
             after.version += 1;
             after.updated_at = write.millis();
@@ -148,11 +152,11 @@ impl Integrations<'_> {
                 _ => (AuditAction::IntegrationUpdated, "integration saved"),
             };
             write.audit(event(action, &after).before(snapshot(&model)).after(snapshot(&after)));
-            affected = before.apply(write, "/configurations", because).await?;
+            impact = before.apply(write, "/configurations", because).await?;
         }
         findings.0.extend(self.withheld(&write.txn, &after).await?);
         let value = self.show(&write.txn, actor, after).await?;
-        Ok(Saved { value, findings, affected })
+        Ok(Saved { value, findings, affected: impact.affected, rollout: impact.rollout })
     }
 
     /// Deletes an integration with its servers; their clients are withdrawn upstream.
@@ -180,30 +184,48 @@ impl Integrations<'_> {
     }
 }
 
+/// How many owners of secrets a refusal names.
+const MAX_NAMED: u64 = 20;
+
+/// Whether the row whose id is in `column` owns a sealed value, or has a member that comes from the operator's secrets.
+fn holds_secrets(kind: OwnerKind, column: impl ColumnTrait) -> Condition {
+    let sealed = sealed_value::Entity::find()
+        .select_only()
+        .column(sealed_value::Column::OwnerId)
+        .filter(sealed_value::Column::OwnerKind.eq(kind.as_str()))
+        .into_query();
+    let mapped = secret_mapping::Entity::find()
+        .select_only()
+        .column(secret_mapping::Column::OwnerId)
+        .filter(secret_mapping::Column::OwnerKind.eq(kind.as_str()))
+        .into_query();
+    Condition::any().add(column.in_subquery(sealed)).add(column.in_subquery(mapped))
+}
+
 /// Secrets of lower layers go to the integration's address too: they must not follow it to another one.
 async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model) -> Result<()> {
     let mut holders = Vec::new();
-    for layers in write
-        .registry
-        .configurations()
-        .load(&write.txn, ServerScope::Integration(IntegrationId(model.id)), false)
-        .await?
-    {
-        let mapped = !layers.server_mapped.is_empty();
-        if mapped || !sealed_ids(layers.server.configuration.as_deref()).is_empty() {
-            holders.push(format!("server {}/{}", layers.workspace.slug, layers.server.slug));
-        }
+    let servers = server::Entity::find()
+        .filter(server::Column::IntegrationId.eq(model.id))
+        .filter(server::Column::DeletedAt.is_null())
+        .filter(holds_secrets(OwnerKind::Server, server::Column::Id))
+        .find_also_related(workspace::Entity)
+        .limit(MAX_NAMED)
+        .all(&write.txn)
+        .await?;
+    for (server, workspace) in servers {
+        let workspace = workspace.map(|workspace| workspace.slug).unwrap_or_default();
+        holders.push(format!("server {workspace}/{}", server.slug));
     }
     let rows = access::Entity::find()
         .filter(access::Column::IntegrationId.eq(model.id))
+        .filter(holds_secrets(OwnerKind::Access, access::Column::Id))
         .find_also_related(workspace::Entity)
+        .limit(MAX_NAMED)
         .all(&write.txn)
         .await?;
-    for (row, workspace) in rows {
-        if !sealed_ids(row.configuration.as_deref()).is_empty() {
-            holders
-                .push(format!("workspace {}", workspace.map(|workspace| workspace.slug).unwrap_or_default()));
-        }
+    for (_, workspace) in rows {
+        holders.push(format!("workspace {}", workspace.map(|workspace| workspace.slug).unwrap_or_default()));
     }
     if holders.is_empty() {
         return Ok(());
@@ -228,7 +250,7 @@ pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Mode
         .chain(sealed_ids(model.configuration.as_deref()))
         .map(|(_, id)| id);
     write.delete_sealed(secrets).await?;
-    mapped_secrets::remove_all(write, model.id).await?;
+    mapped_secrets::remove_all(write, &[model.id]).await?;
     let mut gone = model.clone().into_active_model();
     gone.deleted_at = Set(Some(write.millis()));
     gone.version = Set(model.version + 1);

@@ -72,7 +72,7 @@ pub(crate) fn access_enabled(
 }
 
 /// Short form of an integration, embedded in servers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntegrationRef {
     /// Its id.
     pub id: IntegrationId,

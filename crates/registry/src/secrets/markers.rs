@@ -49,6 +49,13 @@ pub(crate) struct SecretChanges {
     logos: BTreeSet<String>,
 }
 
+impl SecretChanges {
+    /// Keeps the secrets that the new text no longer contains, and returns their ids.
+    pub(crate) fn keep_old(&mut self) -> Vec<SealedId> {
+        std::mem::take(&mut self.gone)
+    }
+}
+
 /// Inserts and deletes the secrets of many configurations.
 pub(crate) async fn put(write: &Write<'_>, secrets: Vec<SecretChanges>) -> Result<()> {
     /// Rows that one statement deletes: `SQLite` allows 32,766 parameters.

@@ -1,13 +1,14 @@
 //! Creates, updates and deletes servers.
 
 use crate::access::changes;
-use crate::configuration::costs::Affected;
+use crate::configuration::costs::{Affected, KnownClients};
+use crate::configuration::enqueue::enqueue;
 use crate::configuration::impact::ImpactTracker;
-use crate::configuration::layers::ServerScope;
+use crate::configuration::layers::{ServerLayers, ServerScope};
+use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings, mappings_of};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
-use crate::configuration::{impact, mapped_secrets};
 use crate::lookup::deleted::Deleted;
 use crate::lookup::free_slug::SlugSpace;
 use crate::lookup::integrations::access_enabled;
@@ -19,7 +20,7 @@ use crate::secrets::markers::{sealed_ids, store};
 use crate::servers::Servers;
 use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
 use crate::storage::audit_action::AuditAction;
-use crate::storage::entity::{integration, registration, server, workspace};
+use crate::storage::entity::{integration, organisation, server, workspace};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result};
@@ -27,7 +28,11 @@ use registry_core::finding::{Finding, Findings};
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
+    QueryFilter,
+};
 use serde_json::Value;
 
 impl Servers<'_> {
@@ -44,7 +49,7 @@ impl Servers<'_> {
             mappings_of(&write.txn, [made.model.id]).await?.remove(&made.model.id).unwrap_or_default();
         let value = into_server(made.model, &made.integration, &made.workspace, brief, mapped)?;
         write.commit().await?;
-        Ok(Saved { value, findings: made.findings, affected: made.affected })
+        Ok(Saved { value, findings: made.findings, affected: made.affected, rollout: None })
     }
 
     /// As [`Self::create`], inside an open write whose caller has checked the permission.
@@ -91,6 +96,7 @@ impl Servers<'_> {
             slug_key: slug.key(),
             name,
             description,
+            configuration_revision: i64::from(stored.text.is_some()),
             configuration: stored.text.clone(),
             version: 1,
             created_at: write.millis(),
@@ -98,16 +104,17 @@ impl Servers<'_> {
             created_by: write.actor_name(),
             updated_by: write.actor_name(),
             deleted_at: None,
+            organisation_revision: newest_organisation_revision(&write.txn).await?,
         };
         let before = ImpactTracker::capture(write, ServerScope::Server(ServerId(id))).await?;
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {
-            add_revision(write, OwnerKind::Server.with_id(id), stored.text, None, None).await?;
+            add_revision(write, OwnerKind::Server.with_id(id), 1, stored.text, None, None).await?;
         }
         let owner = MappingOwner::server(&write.txn, &model, &integration).await?;
         mapped_secrets::apply(write, &owner, read).await?;
         write.audit(event(AuditAction::ServerCreated, &model).after(snapshot(&model)));
-        let affected = before.apply(write, "/configurations", "server created").await?;
+        let affected = before.apply(write, "/configurations", "server created").await?.affected;
         Ok(CreatedServer { model, integration, workspace, findings: stored.findings, affected })
     }
 
@@ -148,7 +155,9 @@ impl Servers<'_> {
             .await?;
             findings = stored.findings;
             if stored.text != model.configuration {
-                add_revision(&write, owner, stored.text.clone(), change.note, None).await?;
+                after.configuration_revision += 1;
+                let number = after.configuration_revision;
+                add_revision(&write, owner, number, stored.text.clone(), change.note, None).await?;
             }
             after.configuration = stored.text;
         }
@@ -165,7 +174,7 @@ impl Servers<'_> {
             write.audit(
                 event(AuditAction::ServerUpdated, &after).before(snapshot(&model)).after(snapshot(&after)),
             );
-            affected = before.apply(&mut write, "/configurations", "server saved").await?;
+            affected = before.apply(&mut write, "/configurations", "server saved").await?.affected;
         }
         let page = self.show(&write.txn, Page { items: vec![after], total: 1 }).await?;
         write.commit().await?;
@@ -174,7 +183,7 @@ impl Servers<'_> {
             .into_iter()
             .next()
             .ok_or_else(|| Error::not_found("server", show(&reference.server)))?;
-        Ok(Saved { value, findings, affected })
+        Ok(Saved { value, findings, affected, rollout: None })
     }
 
     /// Deletes a server; its client is withdrawn upstream.
@@ -202,6 +211,12 @@ pub(crate) struct CreatedServer {
     workspace: workspace::Model,
     findings: Findings,
     pub(crate) affected: Affected,
+}
+
+/// The revision of the organisation's layer that new servers have.
+async fn newest_organisation_revision(db: &impl ConnectionTrait) -> Result<i64> {
+    let row = organisation::Entity::find().one(db).await?;
+    Ok(row.map_or(0, |row| row.configuration_revision))
 }
 
 /// The integration a server is made of, once it is sure that the workspace may use it.
@@ -240,30 +255,36 @@ async fn usable_integration(
     Ok(model)
 }
 
+/// Rows of one statement: `SQLite` allows 32,766 parameters.
+const MAX_ROWS_PER_STATEMENT: usize = 1_000;
+
 /// Deletes every live server in `scope` and counts the deleted rows.
 pub(crate) async fn delete_all(
     write: &mut Write<'_>,
     scope: ServerScope<'_>,
     deleted: &mut Deleted,
 ) -> Result<()> {
-    for layers in write.registry.configurations().load(&write.txn, scope, false).await? {
-        let model = layers.server.clone();
-        write.delete_sealed(sealed_ids(model.configuration.as_deref()).into_values()).await?;
-        mapped_secrets::remove_all(write, model.id).await?;
-        let mut gone = model.clone().into_active_model();
-        gone.deleted_at = Set(Some(write.millis()));
-        gone.version = Set(model.version + 1);
-        gone.update(&write.txn).await?;
+    let servers = write.registry.configurations().load(&write.txn, scope, false).await?;
+    let known = KnownClients::of(&write.txn, &servers).await?;
+    let with_registration: Vec<&ServerLayers> =
+        servers.iter().filter(|layers| known.registration_and_client(layers).is_some()).collect();
+    enqueue(write, &with_registration, &known, "server deleted".into()).await?;
+    deleted.registrations += with_registration.len() as u64;
+    for chunk in servers.chunks(MAX_ROWS_PER_STATEMENT) {
+        let ids: Vec<_> = chunk.iter().map(|layers| layers.server.id).collect();
+        let texts = chunk.iter().map(|layers| layers.server.configuration.as_deref());
+        write.delete_sealed(texts.flat_map(|text| sealed_ids(text).into_values())).await?;
+        mapped_secrets::remove_all(write, &ids).await?;
+        server::Entity::update_many()
+            .col_expr(server::Column::DeletedAt, Expr::value(write.millis()))
+            .col_expr(server::Column::Version, Expr::col(server::Column::Version).add(1))
+            .filter(server::Column::Id.is_in(ids))
+            .exec(&write.txn)
+            .await?;
+    }
+    for layers in servers {
+        let model = layers.server;
         deleted.servers += 1;
-        let has_registration = registration::Entity::find()
-            .filter(registration::Column::ServerId.eq(model.id))
-            .one(&write.txn)
-            .await?
-            .is_some();
-        if has_registration {
-            impact::enqueue(write, &layers, "server deleted").await?;
-            deleted.registrations += 1;
-        }
         write.server_changed(WorkspaceId(model.workspace_id), ServerId(model.id));
         write.audit(event(AuditAction::ServerDeleted, &model).before(snapshot(&model)));
     }

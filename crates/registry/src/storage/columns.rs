@@ -9,6 +9,7 @@ use registry_core::registration::{
     AttemptOutcome, AttemptStep, AuthType, ClientStatus, RegistrationMethod, Request, State, Transport,
     Verification,
 };
+use registry_core::rollout::{RolloutKind, RolloutState};
 use sea_orm::ActiveValue;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoColumnRef, LikeExpr, SimpleExpr};
 use serde::de::DeserializeOwned;
@@ -51,7 +52,7 @@ macro_rules! words {
     )*};
 }
 
-words!(Approach AttemptOutcome AttemptStep AuthType ClientStatus RegistrationMethod Request Role State Transport Verification);
+words!(Approach AttemptOutcome AttemptStep AuthType ClientStatus RegistrationMethod Request Role RolloutKind RolloutState State Transport Verification);
 
 /// Sets a column to the word of an enum.
 pub(crate) fn set_word(word: impl Word) -> ActiveValue<String> {

@@ -3,11 +3,14 @@
 
 use crate::Result;
 use crate::storage::columns::word;
-use crate::storage::entity::{api_key, attempt, draft, integration, membership, oauth_client, registration};
+use crate::storage::entity::{
+    api_key, attempt, draft, integration, membership, oauth_client, registration, rollout,
+};
 use registry_core::permission::Role;
 use registry_core::registration::{
     AttemptOutcome, AttemptStep, AuthType, ClientStatus, RegistrationMethod, State, Transport,
 };
+use registry_core::rollout::{RolloutKind, RolloutState};
 
 macro_rules! typed {
     ($($table:ident.$column:ident: $type:ident, of row $id:ident;)*) => {$(
@@ -31,4 +34,6 @@ typed! {
     oauth_client.method: RegistrationMethod, of row id;
     oauth_client.status: ClientStatus, of row id;
     registration.state: State, of row id;
+    rollout.kind: RolloutKind, of row id;
+    rollout.state: RolloutState, of row id;
 }

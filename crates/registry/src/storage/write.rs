@@ -11,13 +11,14 @@ use crate::storage::notify::CHANNEL;
 use crate::storage::writability;
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
-use registry_core::id::{ServerId, WorkspaceId};
+use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
 use sea_orm::{
     AccessMode, ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend,
     EntityTrait, IsolationLevel, QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
 
 /// Advisory lock that each interactive write holds until it ends (ADR 7).
@@ -33,6 +34,8 @@ pub(crate) struct Write<'a> {
     actor: Actor,
     events: Vec<Event>,
     changes: Vec<Change>,
+    /// The servers that `changes` name.
+    changed_servers: HashSet<ServerId>,
 }
 
 /// An audit event that the commit writes.
@@ -86,6 +89,7 @@ struct Change {
     kind: &'static str,
     workspace: Option<WorkspaceId>,
     server: Option<ServerId>,
+    integration: Option<IntegrationId>,
 }
 
 impl Registry {
@@ -116,6 +120,7 @@ impl Registry {
             actor: actor.clone(),
             events: Vec::new(),
             changes: Vec::new(),
+            changed_servers: HashSet::new(),
         })
     }
 
@@ -189,14 +194,30 @@ impl Write<'_> {
 
     /// Adds to the change feed that the document of a server changed.
     pub(crate) fn server_changed(&mut self, workspace: WorkspaceId, server: ServerId) {
-        if !self.changes.iter().any(|change| change.server == Some(server)) {
-            self.changes.push(Change { kind: "server", workspace: Some(workspace), server: Some(server) });
+        if self.changed_servers.insert(server) {
+            self.changes.push(Change {
+                kind: "server",
+                workspace: Some(workspace),
+                server: Some(server),
+                integration: None,
+            });
         }
+    }
+
+    /// Adds to the change feed that an integration with many servers changed: whatever is held of its servers is out of
+    /// date.
+    pub(crate) fn integration_changed(&mut self, integration: IntegrationId) {
+        self.changes.push(Change {
+            kind: "integration",
+            workspace: None,
+            server: None,
+            integration: Some(integration),
+        });
     }
 
     /// Adds to the change feed that API keys, users or shared settings changed.
     pub(crate) fn identities_changed(&mut self) {
-        self.changes.push(Change { kind: "identity", workspace: None, server: None });
+        self.changes.push(Change { kind: "identity", workspace: None, server: None, integration: None });
     }
 
     /// The name for `created_by` and `updated_by`.
@@ -215,7 +236,7 @@ impl Write<'_> {
     /// Writes audit events and changes, and commits. The one `sequence` row is locked last: so the order of its numbers
     /// is the order of commits on both engines, and other writes wait for two statements only.
     pub(crate) async fn commit(self) -> Result<()> {
-        let Self { txn, now, registry, actor, events, changes, deployment: _ } = self;
+        let Self { txn, now, registry, actor, events, changes, deployment: _, changed_servers: _ } = self;
         let told = !changes.is_empty();
         if !events.is_empty() || !changes.is_empty() {
             let row = sequence::Entity::find_by_id(1).lock_exclusive().one(&txn).await?.ok_or_else(|| {
@@ -246,6 +267,7 @@ impl Write<'_> {
                     workspace_id: Set(change.workspace.map(|id| id.0)),
                     server_id: Set(change.server.map(|id| id.0)),
                     at: Set(millis(now)),
+                    integration_id: Set(change.integration.map(|id| id.0)),
                 });
             }
             for chunk in rows.chunks(5_000) {

@@ -3,7 +3,7 @@
 use super::jwt;
 use super::ranges::MAX_DURATION;
 use crate::config::Config;
-use registry::{IssuerRate, RequestLimits, Settings};
+use registry::{IssuerRate, RequestLimits, RolloutSizes, Settings};
 use registry_core::egress::{AllowRule, EgressPolicy};
 use registry_core::finding::{Finding, Findings};
 use registry_core::proxies::TrustedProxies;
@@ -28,6 +28,7 @@ impl Config {
             secrets: self.declared_secrets(findings),
             audit_keep: self.audit.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
             max_connections: self.database.max_connections,
+            rollout_sizes: RolloutSizes::default(),
             // Three requests may follow one another under one lease (INV-12).
             lease: request_timeout.saturating_mul(3),
             retry: RetryRules { unconfirmed_pause: seconds(self.worker.unconfirmed_pause) },

@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use registry::{Configuration, Error, ReplacementMode, Revision};
 use registry_core::finding::{Finding, Findings, Severity};
+use registry_core::rollout::RolloutOptions;
 use serde::Deserialize;
 
 #[derive(Template)]
@@ -86,10 +87,20 @@ pub(super) async fn restore(
     let saved = signed_in
         .registry
         .configurations()
-        .revert(&signed_in.actor, &scope.subject, form.number, Some(form.version), replacements)
+        .revert(
+            &signed_in.actor,
+            &scope.subject,
+            form.number,
+            Some(form.version),
+            replacements,
+            RolloutOptions::default(),
+        )
         .await;
     match saved {
         Ok(saved) => {
+            if let (Some(rollout), None) = (saved.rollout, signed_in.actor.workspace()) {
+                return Ok(go(format!("/ui/rollouts/{rollout}")));
+            }
             let (made, affected) = (saved.value.revision, saved.affected);
             let done =
                 format!("restored-{}-{made}-{}-{}", form.number, affected.registrations, affected.asked);

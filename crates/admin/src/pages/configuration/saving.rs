@@ -15,6 +15,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use registry::{Check, Checked, Configuration, Error, NewConfiguration, ReplacementMode, SentChange};
 use registry_core::finding::{Finding, Findings};
+use registry_core::rollout::RolloutOptions;
 
 /// Maximum number of differences that are shown in detail.
 const MAX_CHANGES_SHOWN: usize = 20;
@@ -101,9 +102,13 @@ pub(super) async fn save(
         } else {
             ReplacementMode::Policy
         },
+        rollout: RolloutOptions::default(),
     };
     let refusal = match registry.configurations().save(actor, &scope.subject, new).await {
         Ok(saved) => {
+            if let (Some(rollout), None) = (saved.rollout, actor.workspace()) {
+                return Ok(go(format!("/ui/rollouts/{rollout}")));
+            }
             let (revision, affected) = (saved.value.revision, saved.affected);
             let done = format!("saved-{revision}-{}-{}", affected.registrations, affected.asked);
             return Ok(go(format!("{}?{}", scope.action, typed.choice.query(&done))));

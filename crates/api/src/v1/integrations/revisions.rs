@@ -8,6 +8,7 @@ use crate::v1::revisions::{ListRevisions, RevisionView};
 use crate::v1::save_options::SaveOptions;
 use actix_web::{get, post, web};
 use registry::ConfigurationScope;
+use registry_core::rollout::RolloutOptions;
 use registry_core::slug::Reference;
 
 /// List the saved versions of an integration's Advanced Configuration
@@ -56,7 +57,14 @@ pub(crate) async fn revert_integration(
     let saved = state
         .registry
         .configurations()
-        .revert(&caller.actor, &subject, number, caller.expected_version()?, SaveOptions::of(&caller)?)
+        .revert(
+            &caller.actor,
+            &subject,
+            number,
+            caller.expected_version()?,
+            SaveOptions::of(&caller)?,
+            RolloutOptions::UNCHECKED,
+        )
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }

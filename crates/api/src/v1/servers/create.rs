@@ -109,7 +109,7 @@ pub(crate) async fn create_server(state: web::Data<ApiState>, sent: ValidatedJso
         configuration: body.configurations.map(|raw| raw.get().to_owned()),
         secret_mappings: secret_mappings::read(body.secret_mappings.unwrap_or_default()),
     };
-    let Saved { value: made, findings, affected } =
+    let Saved { value: made, findings, affected, .. } =
         state.registry.servers().create(&caller.actor, new).await?;
     let view = CreatedServer {
         id: made.id.0,

@@ -9,6 +9,7 @@ use crate::v1::save_options::SaveOptions;
 use crate::v1::servers::{InWorkspace, named};
 use actix_web::{get, post, web};
 use registry::ConfigurationScope;
+use registry_core::rollout::RolloutOptions;
 
 /// List the saved versions of a server's layer
 #[utoipa::path(
@@ -57,7 +58,14 @@ pub(crate) async fn revert_server(
     let saved = state
         .registry
         .configurations()
-        .revert(&caller.actor, &subject, number, caller.expected_version()?, SaveOptions::of(&caller)?)
+        .revert(
+            &caller.actor,
+            &subject,
+            number,
+            caller.expected_version()?,
+            SaveOptions::of(&caller)?,
+            RolloutOptions::UNCHECKED,
+        )
         .await?;
     Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }

@@ -109,7 +109,7 @@ pub(crate) async fn apply(
     }
     let event = owner.event(AuditAction::SecretMappingsChanged);
     write.audit(event.before(shown(&known)?).after(shown(&rows)?));
-    delete_rows(write, owner.owner.id).await?;
+    delete_rows(write, [owner.owner.id]).await?;
     for row in rows {
         row.into_active_model().reset_all().insert(&write.txn).await?;
     }
@@ -145,12 +145,14 @@ pub(crate) async fn has_any(db: &impl ConnectionTrait, owner: Uuid) -> Result<bo
     Ok(!rows_of(db, [owner]).await?.is_empty())
 }
 
-/// Forgets an owner's mappings and what was read for them.
-pub(crate) async fn remove_all(write: &Write<'_>, owner: Uuid) -> Result<()> {
-    for row in rows_of(&write.txn, [owner]).await? {
-        delete_sealed(write, &row).await?;
+/// Forgets the mappings of these owners, at most 1,000, and what was read for them.
+pub(crate) async fn remove_all(write: &Write<'_>, owners: &[Uuid]) -> Result<()> {
+    let rows = rows_of(&write.txn, owners.iter().copied()).await?;
+    if rows.is_empty() {
+        return Ok(());
     }
-    delete_rows(write, owner).await
+    write.delete_sealed(rows.iter().flat_map(|row| KnownSecrets::of(&row.value).0.into_values())).await?;
+    delete_rows(write, owners.iter().copied()).await
 }
 
 /// Validates what a secret holds as the member it is for, and seals the secrets in it. The refusal never quotes the secret.
@@ -201,8 +203,8 @@ pub(super) async fn delete_sealed(write: &Write<'_>, row: &secret_mapping::Model
     write.delete_sealed(KnownSecrets::of(&row.value).0.into_values()).await
 }
 
-async fn delete_rows(write: &Write<'_>, owner: Uuid) -> Result<()> {
-    let rows = secret_mapping::Entity::delete_many().filter(secret_mapping::Column::OwnerId.eq(owner));
+async fn delete_rows(write: &Write<'_>, owners: impl IntoIterator<Item = Uuid>) -> Result<()> {
+    let rows = secret_mapping::Entity::delete_many().filter(secret_mapping::Column::OwnerId.is_in(owners));
     rows.exec(&write.txn).await?;
     Ok(())
 }

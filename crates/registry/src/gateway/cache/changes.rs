@@ -246,6 +246,10 @@ pub(super) async fn events_of(
     let servers: HashMap<Uuid, server::Model> = servers.into_iter().map(|row| (row.id, row)).collect();
     let told = rows.into_iter().filter_map(|row| {
         let Some(id) = row.server_id else {
+            if row.integration_id.is_some() {
+                // Gateways learn of each of its servers.
+                return None;
+            }
             let happening = ChangeEvent::Identities;
             return Some(GatewayChange { revision: row.revision, happening, workspace: None });
         };

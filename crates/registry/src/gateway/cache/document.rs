@@ -194,6 +194,13 @@ impl Documents {
         servers.into_iter().filter(|server| held(server).map(|held| held.invalidate()).is_some()).collect()
     }
 
+    /// Marks what is held of an integration's servers.
+    pub(super) fn invalidate_integration(&self, integration: Uuid) {
+        let documents = self.by_name.pin();
+        let of_it = documents.values().filter(|held| held.facts.integration == integration);
+        of_it.for_each(|held| held.invalidate());
+    }
+
     /// Marks everything.
     pub(super) fn invalidate_all(&self) -> Vec<Uuid> {
         let documents = self.by_name.pin();
@@ -243,8 +250,14 @@ mod tests {
     use super::*;
 
     fn held(server: Uuid, as_of: i64, valid_until: Option<i64>) -> Arc<CachedDocument> {
-        let facts =
-            Facts { name: "acme/linear".into(), server, workspace: Uuid::nil(), client: None, secret: false };
+        let facts = Facts {
+            name: "acme/linear".into(),
+            server,
+            workspace: Uuid::nil(),
+            integration: Uuid::nil(),
+            client: None,
+            secret: false,
+        };
         let prepared = Prepared { body: b"{}".to_vec(), revision: as_of, valid_until, facts };
         Arc::new(CachedDocument::new(prepared, as_of))
     }

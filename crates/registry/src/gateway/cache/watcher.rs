@@ -143,7 +143,8 @@ impl Gateway<'_> {
                 .await?;
             let Some(covered) = rows.last().map(|row| row.revision) else { return Ok(()) };
             let servers: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.server_id).collect();
-            let identities = rows.iter().any(|row| row.server_id.is_none());
+            let identities = rows.iter().any(|row| row.kind == "identity");
+            let integrations: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.integration_id).collect();
             let changes = events_of(self.registry.db(), rows).await?;
             if identities {
                 // Shared settings are told of in the same way.
@@ -152,6 +153,8 @@ impl Gateway<'_> {
             }
             live.changes.keep(changes);
             live.applied.store(covered, Ordering::SeqCst);
+            // The changes of their servers follow; until then a document is made again when it is asked for.
+            integrations.into_iter().for_each(|id| live.documents.invalidate_integration(id));
             held = live.documents.invalidate(servers);
         }
     }

@@ -294,6 +294,7 @@ impl Integrations<'_> {
                     auth_type: item.auth_type.as_str().to_owned(),
                     transport: item.transport.as_str().to_owned(),
                     global_access: item.global_access,
+                    configuration_revision: i64::from(configuration.is_some()),
                     configuration: None,
                     version: 1,
                     created_at: 0,

@@ -7,7 +7,8 @@ pub struct Model {
     /// Number in commit order, from 1, without gaps.
     #[sea_orm(primary_key, auto_increment = false)]
     pub revision: i64,
-    /// `server`: the document of a server changed. `identity`: API keys, users or shared settings changed.
+    /// `server`: the document of a server changed. `identity`: API keys, users or shared settings changed. `integration`:
+    /// an integration with many servers changed; their own changes follow.
     pub kind: String,
     /// The workspace of the server; null for `identity`.
     pub workspace_id: Option<Uuid>,
@@ -15,6 +16,8 @@ pub struct Model {
     pub server_id: Option<Uuid>,
     /// When the write began, in epoch milliseconds.
     pub at: i64,
+    /// The integration; null for other kinds.
+    pub integration_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -28,6 +28,8 @@ pub struct Model {
     pub global_access: bool,
     /// JSON of the Advanced Configuration of this layer, secrets replaced by markers; null: none.
     pub configuration: Option<String>,
+    /// Number of the newest revision of `configuration`; 0: none was ever saved.
+    pub configuration_revision: i64,
     /// Count of writes of the row, from 1; optimistic locking (`If-Match`).
     pub version: i64,
     /// When the row was created, in epoch milliseconds.

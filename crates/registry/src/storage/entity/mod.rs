@@ -17,6 +17,8 @@ pub(crate) mod organisation;
 pub(crate) mod orphan;
 pub(crate) mod registration;
 pub(crate) mod revision;
+pub(crate) mod rollout;
+pub(crate) mod rollout_failure;
 pub(crate) mod sealed_value;
 pub(crate) mod secret_mapping;
 pub(crate) mod sequence;

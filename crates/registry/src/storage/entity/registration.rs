@@ -83,6 +83,8 @@ pub struct Model {
     /// The inputs (`Desired::inputs`) for which a new client needs approval whatever the policy says. Written
     /// by saves.
     pub held: Option<String>,
+    /// The rollout that enqueued it last; null: none, or it had failed before that rollout. Written by rollouts.
+    pub rollout_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -21,6 +21,8 @@ pub struct Model {
     pub description: Option<String>,
     /// JSON of the Advanced Configuration of this layer, secrets replaced by markers; null: none.
     pub configuration: Option<String>,
+    /// Number of the newest revision of `configuration`; 0: none was ever saved.
+    pub configuration_revision: i64,
     /// Count of writes of the row, from 1; optimistic locking (`If-Match`).
     pub version: i64,
     /// When the row was created, in epoch milliseconds.
@@ -33,6 +35,9 @@ pub struct Model {
     pub updated_by: String,
     /// When the row was deleted, in epoch milliseconds; null: not deleted. Deleted rows are kept for history.
     pub deleted_at: Option<i64>,
+    /// The revision of the organisation's layer that the server is resolved from. Written when the server is created and
+    /// by rollouts, never by other saves of the row.
+    pub organisation_revision: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

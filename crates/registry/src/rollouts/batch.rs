@@ -1,0 +1,168 @@
+//! One batch of a rollout: the next servers in the order of their ids. It is worked out on a snapshot and written in a short
+//! transaction, which is given up when a configuration changed in between.
+
+use crate::configuration::impact::{Reach, move_servers, of_server};
+use crate::configuration::layers::{ServerLayers, ServerScope, parse_layer};
+use crate::configuration::revision_rows::texts_of;
+use crate::storage::columns::json;
+use crate::storage::entity::{audit_event, organisation, rollout, rollout_failure, sequence, server};
+use crate::storage::owner::OwnerKind;
+use crate::storage::write::Write;
+use crate::{Error, Registry, Result};
+use registry_core::finding::{Finding, Severity};
+use registry_core::id::IntegrationId;
+use registry_core::metadata::AdvancedConfiguration;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Subjects of audit events that say nothing of configurations: a batch stays good beside them.
+const UNRELATED_SUBJECTS: [&str; 6] =
+    ["registration", "client_secret", "session", "user", "api_key", "orphan"];
+
+/// The servers that a batch reaches.
+pub(super) struct Batch {
+    /// The servers, as they are after the change.
+    servers: Vec<ServerLayers>,
+    /// Indices of those whose metadata or address changes.
+    changed: Vec<usize>,
+    /// Servers that cannot take the change, and why.
+    refused: Vec<(Uuid, Vec<Finding>)>,
+    /// The last audit event of the snapshot.
+    audit: i64,
+    /// The last server in the order of ids; `None`: the batch is empty.
+    pub(super) last: Option<Uuid>,
+}
+
+impl Batch {
+    pub(super) fn reached(&self) -> usize {
+        self.servers.len() + self.refused.len()
+    }
+
+    pub(super) fn refused(&self) -> usize {
+        self.refused.len()
+    }
+
+    /// Works out the next batch of at most `most` servers.
+    pub(super) async fn read(
+        registry: &Registry,
+        read: &DatabaseTransaction,
+        rollout: &rollout::Model,
+        most: u64,
+    ) -> Result<Self> {
+        let sequence = sequence::Entity::find_by_id(1).one(read).await?;
+        let audit = sequence.map_or(0, |row| row.audit);
+        let ids = next_servers(read, rollout, most).await?;
+        let last = ids.last().copied();
+        let loaded = registry.configurations().load(read, ServerScope::Servers(&ids), false).await?;
+        let Some(revision) = rollout.revision else {
+            let changed = (0..loaded.len()).collect();
+            return Ok(Self { servers: loaded, changed, refused: Vec::new(), audit, last });
+        };
+        let layer = Arc::new(organisation_layer(read, revision).await?);
+        let (mut servers, mut changed, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for mut layers in loaded {
+            let before = layers.resolution();
+            layers.organisation_layer = layer.clone();
+            layers.server.organisation_revision = revision;
+            let after = layers.resolution();
+            let new = after.findings.iter().filter(|finding| !before.findings.0.contains(finding));
+            let errors: Vec<Finding> = new
+                .filter(|finding| finding.severity == Severity::Error)
+                .map(|finding| of_server(&layers, finding.clone()))
+                .collect();
+            if !errors.is_empty() {
+                refused.push((layers.server.id, errors));
+                continue;
+            }
+            if before.effective != after.effective {
+                changed.push(servers.len());
+            }
+            servers.push(layers);
+        }
+        Ok(Self { servers, changed, refused, audit, last })
+    }
+
+    /// What the batch does to registrations.
+    pub(super) async fn plan<'a>(
+        &'a self,
+        registry: &Registry,
+        read: &DatabaseTransaction,
+        rollout: &rollout::Model,
+    ) -> Result<Reach<'a>> {
+        let changed = self.changed.iter().map(|index| &self.servers[*index]).collect();
+        Reach::plan(registry, read, changed, rollout.holds_replacements).await
+    }
+
+    /// Whether what it was worked out from still holds.
+    pub(super) async fn is_current(&self, write: &Write<'_>) -> Result<bool> {
+        let later = audit_event::Entity::find()
+            .select_only()
+            .column(audit_event::Column::Number)
+            .filter(audit_event::Column::Number.gt(self.audit))
+            .filter(audit_event::Column::SubjectKind.is_not_in(UNRELATED_SUBJECTS))
+            .limit(1)
+            .into_tuple::<i64>();
+        Ok(later.one(&write.txn).await?.is_none())
+    }
+
+    /// Moves the servers to the revision of the rollout, and records those that cannot take it.
+    pub(super) async fn store(&self, write: &Write<'_>, rollout: &rollout::Model) -> Result<()> {
+        if let Some(revision) = rollout.revision {
+            let ids: Vec<Uuid> = self.servers.iter().map(|layers| layers.server.id).collect();
+            move_servers(write, &ids, revision).await?;
+        }
+        let rows: Vec<_> = self
+            .refused
+            .iter()
+            .map(|(server, findings)| {
+                Ok(rollout_failure::ActiveModel {
+                    rollout_id: Set(rollout.id),
+                    server_id: Set(*server),
+                    findings: Set(serde_json::to_string(findings)?),
+                    at: Set(write.millis()),
+                })
+            })
+            .collect::<Result<_>>()?;
+        if !rows.is_empty() {
+            rollout_failure::Entity::insert_many(rows).exec_without_returning(&write.txn).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The next live servers of a rollout, in the order of their ids.
+async fn next_servers(db: &impl ConnectionTrait, rollout: &rollout::Model, most: u64) -> Result<Vec<Uuid>> {
+    let workspaces: Vec<Uuid> = match &rollout.workspaces {
+        Some(text) => json(text, "rollout", "workspaces", rollout.id)?,
+        None => Vec::new(),
+    };
+    let scope = match rollout.integration_id {
+        None => ServerScope::All,
+        Some(id) if rollout.workspaces.is_some() => ServerScope::Access(IntegrationId(id), &workspaces),
+        Some(id) => ServerScope::Integration(IntegrationId(id)),
+    };
+    let mut select = scope
+        .filter(server::Entity::find())
+        .filter(server::Column::DeletedAt.is_null())
+        .select_only()
+        .column(server::Column::Id);
+    if let Some(position) = rollout.position {
+        select = select.filter(server::Column::Id.gt(position));
+    }
+    if let Some(revision) = rollout.revision {
+        select = select.filter(server::Column::OrganisationRevision.lt(revision));
+    }
+    Ok(select.order_by_asc(server::Column::Id).limit(most).into_tuple().all(db).await?)
+}
+
+async fn organisation_layer(db: &impl ConnectionTrait, revision: i64) -> Result<AdvancedConfiguration> {
+    let row = organisation::Entity::find().one(db).await?;
+    let row = row.ok_or_else(|| Error::not_found("organisation", ""))?;
+    let texts = texts_of(db, OwnerKind::Organisation.with_id(row.id), [revision]).await?;
+    let text = texts.get(&revision).ok_or_else(|| Error::corrupt("rollout", "revision", row.id))?;
+    parse_layer(text.as_deref(), "revision", row.id)
+}
