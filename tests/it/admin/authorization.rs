@@ -114,6 +114,11 @@ const TABLE: &[Row] = &[
         [303, 404, 403, 409, 409],
     ),
     Row("POST /registrations/{registration}/{action:re-register|approve|skip|withdraw}", SEND),
+    Row("GET /rollouts", ORGANISATION),
+    // There is none.
+    Row("GET /rollouts/{rollout}", [303, 403, 404, 404, 404]),
+    Row("POST /rollouts/{rollout}/pause", [401, 403, 403, 403, 404]),
+    Row("POST /rollouts/{rollout}/resume", [401, 403, 403, 403, 404]),
     Row("GET /settings", ORGANISATION),
     Row("GET /settings/gateways", ORGANISATION),
     Row("POST /settings/gateways/check", ADMIN_SHOWN),
@@ -306,6 +311,7 @@ impl Pages {
         let path = path
             .replace("{draft}", &self.draft)
             .replace("{person}", &self.scenario.user)
+            .replace("{rollout}", "0192f5c2-4a10-7c3e-9b1d-3f2a6c000009")
             .replace("{digest}", &"0".repeat(64))
             .replace("{hash}/{name:.*}", "0/unknown.css")
             .replace("/restore", "/restore?number=1")

@@ -135,6 +135,8 @@ const WITHOUT: &[&str] = &[
     "/integrations/{integration}/test",
     "/registrations/{registration}/access-token",
     "/registrations/{registration}/{action:re-register|approve|skip|withdraw}",
+    "/rollouts/{rollout}/pause",
+    "/rollouts/{rollout}/resume",
     "/settings/gateways/check",
     "/settings/people/{person}/deactivate",
     "/settings/people/{person}/link",

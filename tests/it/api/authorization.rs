@@ -97,6 +97,13 @@ const TABLE: &[Row] = &[
     Row("skip_registration", [401, 404, 403, 409, 409, 403]),
     Row("withdraw_registration", WRITE),
     Row("enter_registration_client", WRITE),
+    Row("list_rollouts", READ_ORGANISATION),
+    // There is none.
+    Row("read_rollout", [401, 403, 404, 404, 404, 403]),
+    Row("list_refused_servers", [401, 403, 404, 404, 404, 403]),
+    Row("watch_rollout", [401, 403, 404, 404, 404, 403]),
+    Row("pause_rollout", [401, 403, 403, 403, 404, 403]),
+    Row("resume_rollout", [401, 403, 403, 403, 404, 403]),
     Row("list_orphans", READ_LIST),
     // There is none.
     Row("resolve_orphan", [401, 404, 403, 404, 404, 403]),
@@ -305,6 +312,7 @@ impl Scenario {
             .replace("{server}", "linear")
             .replace("{number}", "1")
             .replace("{orphan}", &self.registration)
+            .replace("{rollout}", &self.registration)
             .replace("{document}", "unknown")
             .replace("{key}", &self.key)
             .replace("{user}", &self.user)

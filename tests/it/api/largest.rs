@@ -61,6 +61,7 @@ impl Process {
             ("{number}", "1".to_owned()),
             ("{registration}", first("/v1/registrations").await),
             ("{orphan}", first("/v1/registrations").await),
+            ("{rollout}", first("/v1/registrations").await),
             ("{key}", first("/v1/api-keys").await),
             ("{user}", first("/v1/users").await),
             ("{session}", first("/v1/users").await),

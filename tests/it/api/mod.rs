@@ -9,4 +9,5 @@ mod main_job;
 mod names;
 mod nul;
 mod preflight;
+mod rollouts;
 mod tokens;

@@ -134,7 +134,9 @@ impl Callers {
 fn fill(operation: &Operation, name: &str, text: &str) -> String {
     operation.in_path.iter().fold(operation.path.clone(), |path, one| {
         let fits = match one.as_str() {
-            "key" | "user" | "session" | "registration" | "orphan" => "0192f5c2-4a10-7c3e-9b1d-3f2a6c000009",
+            "key" | "user" | "session" | "registration" | "orphan" | "rollout" => {
+                "0192f5c2-4a10-7c3e-9b1d-3f2a6c000009"
+            }
             "number" => "1",
             _ => "acme",
         };

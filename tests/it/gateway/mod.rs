@@ -8,7 +8,7 @@ mod outage;
 mod replicas;
 mod rolling;
 
-use registry::{ConfigurationScope, NewApiKey, NewConfiguration, Registry, ReplacementMode};
+use registry::{ConfigurationScope, NewApiKey, NewConfiguration, Registry};
 use registry_core::permission::Role;
 use registry_core::slug::Reference;
 use std::time::{Duration, Instant};
@@ -29,12 +29,7 @@ async fn seed(t: &TestRegistry) {
 }
 
 async fn configure(registry: &Registry, integration: &str, text: &str) {
-    let new = NewConfiguration {
-        text: Some(text.to_owned()),
-        note: None,
-        expected_version: None,
-        replacements: ReplacementMode::default(),
-    };
+    let new = NewConfiguration { text: Some(text.to_owned()), ..NewConfiguration::default() };
     let subject = ConfigurationScope::Integration(Reference::parse(integration));
     registry.configurations().save(&registry.operator(), &subject, new).await.unwrap();
 }

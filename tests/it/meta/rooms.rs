@@ -19,6 +19,7 @@ const FOLDERS: &[&str] = &[
     "configuration",
     "access",
     "registration",
+    "rollouts",
     "servers",
     "integrations",
     "workspaces",

@@ -8,6 +8,7 @@ use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::finding::{Findings, Severity};
 use registry_core::patch::Patch;
 use registry_core::permission::Role;
+use registry_core::rollout::RolloutOptions;
 use registry_core::slug::Reference;
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -209,7 +210,7 @@ async fn revisions_can_be_restored_and_present_secrets_stay(#[case] engine: Engi
     let restored = t
         .registry
         .configurations()
-        .revert(&t.admin(), &subject, 1, None, ReplacementMode::Policy)
+        .revert(&t.admin(), &subject, 1, None, ReplacementMode::Policy, RolloutOptions::default())
         .await
         .unwrap();
     assert_eq!(restored.findings.0.len(), 1, "{:?}", restored.findings);

@@ -4,6 +4,7 @@ use super::{Working, registration_in, registration_when, upstream};
 use registry::{ConfigurationScope, NewConfiguration, ReplacementMode};
 use registry_core::permission::Role;
 use registry_core::registration::State;
+use registry_core::rollout::RolloutOptions;
 use registry_core::slug::Reference;
 use registry_outbound::Limits;
 use registry_sandbox::Quirks;
@@ -73,7 +74,7 @@ async fn held_replacement_waits_for_approval_and_the_next_change_is_decided_agai
     let restored = t
         .registry
         .configurations()
-        .revert(&t.admin(), &linear(), 1, None, ReplacementMode::Defer)
+        .revert(&t.admin(), &linear(), 1, None, ReplacementMode::Defer, RolloutOptions::default())
         .await
         .unwrap();
     assert_eq!(restored.affected.asked, 1);

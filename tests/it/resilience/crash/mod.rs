@@ -6,6 +6,7 @@
 mod acknowledged;
 mod invariants;
 mod load;
+mod rollouts;
 mod scenario;
 
 use invariants::Invariants;
