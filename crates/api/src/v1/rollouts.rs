@@ -335,7 +335,7 @@ pub(crate) async fn watch_rollout(
 ) -> Answer {
     let id = id(&path)?;
     state.registry.rollouts().get(&caller.actor, id).await?;
-    let permit = state.registry.gateway().admit_follower(&caller.actor)?;
+    let permit = state.registry.gateway().admit_stream(&caller.actor)?;
     let watcher = Watcher {
         registry: state.registry.clone(),
         actor: caller.actor,

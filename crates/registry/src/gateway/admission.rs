@@ -86,6 +86,11 @@ impl Gateway<'_> {
     /// Admits a connection that follows changes, until the permit is dropped.
     pub fn admit_follower(self, actor: &Actor) -> Result<FollowerPermit> {
         actor.require(Permission::FetchGatewayDocument)?;
+        self.admit_stream(actor)
+    }
+
+    /// Admits one more stream of this caller that lasts until the caller ends it. What it may see is checked elsewhere.
+    pub fn admit_stream(self, actor: &Actor) -> Result<FollowerPermit> {
         let limits = &self.registry.inner.gateway_limits;
         count(&limits.follows, actor)?;
         let Followers { most, now } = &limits.followers;

@@ -33,11 +33,13 @@ pub(super) async fn run(config: &Config, command: Subcommand) -> Result<(), Comm
     }
 }
 
+const NONE: &str = "There is no rollout: no change has reached more than 100 servers.";
+
 /// Prints the newest rollouts, a line each.
 async fn list(registry: &Registry) -> Result<(), CommandError> {
     let page = registry.rollouts().list(&registry.operator(), false, None, MAX_LISTED).await?;
     if page.rollouts.is_empty() {
-        return print("There is no rollout: no change has reached more than 100 servers.");
+        return print(NONE);
     }
     for one in &page.rollouts {
         print(format_args!("{}  {}", one.id, line(one)))?;
@@ -52,8 +54,10 @@ async fn watch(registry: &Registry, id: Option<RolloutId>) -> Result<(), Command
         Some(id) => id,
         None => {
             let page = registry.rollouts().list(&actor, false, None, 1).await?;
-            let newest = page.rollouts.first().map(|one| one.id);
-            newest.ok_or_else(|| CommandError::new("There is no rollout to watch.".to_owned()))?
+            match page.rollouts.first() {
+                Some(newest) => newest.id,
+                None => return print(NONE),
+            }
         }
     };
     let terminal = std::io::stdout().is_terminal();
