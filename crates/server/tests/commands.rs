@@ -64,6 +64,9 @@ const TABLE: &[Row] = &[
     row("seal abandon", &["nokey"], Alone::Refuses, false),
 ];
 
+/// Commands that are refused in every case: there is no copy, no such key, no such rollout.
+const REFUSED: [&str; 4] = ["restore", "seal abandon", "rollout pause", "rollout resume"];
+
 /// The words of every subcommand that does something, as clap knows them.
 fn all_commands(command: &clap::Command, before: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -163,9 +166,7 @@ fn command_in_another_shell_keeps_a_running_server_ready() {
     let database = folder.path().join("data/registry.sqlite").canonicalize().unwrap();
     for row in TABLE.iter().filter(|row| row.ends && row.alone != Alone::Makes) {
         let output = run(folder.path(), row);
-        // There is no copy, no such key, no such rollout.
-        let refused = ["restore", "seal abandon", "rollout pause", "rollout resume"];
-        let works = !refused.contains(&row.name);
+        let works = !REFUSED.contains(&row.name);
         assert_eq!(output.status.success(), works, "{}: {}", row.name, said(&output));
         if row.alone == Alone::Refuses && row.name != "restore" {
             assert!(said(&output).contains(&*database.to_string_lossy()), "{}: {}", row.name, said(&output));
@@ -274,7 +275,7 @@ fn lost_sealing_key_is_not_replaced_for_an_encrypted_database() {
     }
     // With its copy back everything is as before.
     fs::rename(folder.path().join("elsewhere"), &key).unwrap();
-    for row in TABLE.iter().filter(|row| row.ends && !["restore", "seal abandon"].contains(&row.name)) {
+    for row in TABLE.iter().filter(|row| row.ends && !REFUSED.contains(&row.name)) {
         let output = run(folder.path(), row);
         assert!(output.status.success(), "{}: {}", row.name, said(&output));
         assert!(!said(&output).contains("warning"), "{}: {}", row.name, said(&output));

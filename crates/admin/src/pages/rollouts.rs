@@ -110,7 +110,7 @@ async fn list(
     let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let found = registry.rollouts().list(actor, false, query.before, PAGE_SIZE).await?;
     let page = ListPage {
-        shell: Shell::of(&request, &signed_in, "organisation", "Rollouts"),
+        shell: Shell::of(&request, &signed_in, "settings", "Rollouts"),
         items: found.rollouts,
         next: found.next.map(|id| format!("/ui/rollouts?before={id}")),
         now: registry.now(),
@@ -180,7 +180,7 @@ async fn render(
     };
     let title = if problem.is_some() { "Problem: rollout" } else { "Rollout" };
     let page = RolloutPage {
-        shell: Shell::of(request, signed_in, "organisation", title),
+        shell: Shell::of(request, signed_in, "settings", title),
         one,
         refused,
         may_change: actor.can(Permission::WriteOrganisation),

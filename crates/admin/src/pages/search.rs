@@ -39,6 +39,7 @@ const PAGES: &[PageLink] = &[
     page_link("API keys", "/ui/api-keys", Some(Permission::ManageKeys)),
     page_link("Audit log", "/ui/audit", Some(Permission::ReadAudit)),
     page_link("Settings", "/ui/settings", None),
+    page_link("Rollouts", "/ui/rollouts", None),
     page_link("Organisation configuration", "/ui/settings/organisation", None),
     page_link("API reference", "/docs/", None),
     page_link("Account", "/ui/account", None),
