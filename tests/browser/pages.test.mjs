@@ -40,6 +40,7 @@ const PAGES = [
   ['registration-reregister', ({ registered }) => `/ui/registrations/${registered}/re-register`],
   ['registration-approve', ({ outdated }) => `/ui/registrations/${outdated}/approve`],
   ['orphans', '/ui/orphans'],
+  ['rollouts', '/ui/rollouts'],
   ['workspaces', '/ui/workspaces'],
   ['workspace-new', '/ui/workspaces/new'],
   ['workspace', '/ui/workspaces/acme-prod'],
