@@ -14,4 +14,5 @@ mod rollouts;
 mod schema;
 mod sealing;
 mod secret_mappings;
+mod servers;
 mod withheld;

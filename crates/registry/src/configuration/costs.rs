@@ -97,6 +97,11 @@ pub(crate) struct KnownClients {
 }
 
 impl KnownClients {
+    /// No registration.
+    pub(crate) fn none() -> Self {
+        Self { by_server: HashMap::new() }
+    }
+
     pub(crate) async fn of(
         db: &impl ConnectionTrait,
         servers: impl IntoIterator<Item = &ServerLayers>,

@@ -57,6 +57,18 @@ pub(crate) async fn enqueue(
     Ok(())
 }
 
+/// Makes the first registration of a server, due now. Returns its id.
+pub(crate) async fn enqueue_first(
+    write: &Write<'_>,
+    layers: &ServerLayers,
+    cause: Cause<'_>,
+) -> Result<Uuid> {
+    let row = new_row(write, layers, cause);
+    let id = row.id.clone().take().unwrap_or_default();
+    registration::Entity::insert(row).exec_without_returning(&write.txn).await?;
+    Ok(id)
+}
+
 fn new_row(write: &Write<'_>, layers: &ServerLayers, cause: Cause<'_>) -> registration::ActiveModel {
     let now = write.millis();
     registration::ActiveModel {

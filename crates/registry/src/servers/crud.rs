@@ -212,14 +212,6 @@ impl Servers<'_> {
         })
     }
 
-    pub(crate) async fn brief(
-        self,
-        db: &impl ConnectionTrait,
-        server: uuid::Uuid,
-    ) -> Result<Option<RegistrationBrief>> {
-        Ok(brief::briefs(db, [server], self.registry.now()).await?.remove(&server))
-    }
-
     pub(crate) async fn show(
         self,
         db: &impl ConnectionTrait,

@@ -1,7 +1,9 @@
 //! Servers: an integration made available in one workspace. Each has its own layer of configuration and, where its
 //! authorization server needs one, its own OAuth client.
 
+pub(crate) mod create;
 pub(crate) mod crud;
+mod place;
 pub(crate) mod update;
 
 use crate::Registry;

@@ -1,123 +1,34 @@
-//! Creates, updates and deletes servers.
+//! Updates and deletes servers.
 
-use crate::access::changes;
 use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::enqueue::enqueue;
 use crate::configuration::impact::ImpactTracker;
 use crate::configuration::layers::{ServerLayers, ServerScope};
 use crate::configuration::mapped_secrets;
-use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings, mappings_of};
+use crate::configuration::mapped_secrets::MappingOwner;
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
 use crate::lookup::deleted::Deleted;
-use crate::lookup::free_slug::SlugSpace;
-use crate::lookup::integrations::access_enabled;
+use crate::lookup::naming;
 use crate::lookup::servers::{ServerRef, find};
-use crate::lookup::slugs::{insert_unique, show};
-use crate::lookup::{free_slug, integrations, naming, workspaces};
+use crate::lookup::slugs::show;
 use crate::pagination::Page;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::servers::Servers;
-use crate::servers::crud::{NewServer, Server, ServerChange, into_server};
+use crate::servers::crud::{Server, ServerChange};
 use crate::storage::audit_action::AuditAction;
-use crate::storage::entity::{integration, organisation, server, workspace};
+use crate::storage::entity::{integration, server};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result};
-use registry_core::finding::{Finding, Findings};
+use registry_core::finding::Findings;
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::permission::Permission;
-use registry_core::slug::Reference;
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel,
-    QueryFilter,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::Value;
 
 impl Servers<'_> {
-    /// Creates a server. Its registration is due immediately.
-    pub async fn create(self, actor: &Actor, new: NewServer) -> Result<Saved<Server>> {
-        actor.require(Permission::CreateServers)?;
-        let mut new = new;
-        let read =
-            self.registry.configurations().read_mappings(std::mem::take(&mut new.secret_mappings)).await;
-        let mut write = self.registry.begin_write(actor).await?;
-        let made = self.create_in(&mut write, actor, new, Some(read)).await?;
-        let brief = self.brief(&write.txn, made.model.id).await?;
-        let mapped =
-            mappings_of(&write.txn, [made.model.id]).await?.remove(&made.model.id).unwrap_or_default();
-        let value = into_server(made.model, &made.integration, &made.workspace, brief, mapped)?;
-        write.commit().await?;
-        Ok(Saved { value, findings: made.findings, affected: made.affected, rollout: None })
-    }
-
-    /// As [`Self::create`], inside an open write whose caller has checked the permission.
-    pub(crate) async fn create_in(
-        self,
-        write: &mut Write<'_>,
-        actor: &Actor,
-        new: NewServer,
-        read: Option<ReadMappings>,
-    ) -> Result<CreatedServer> {
-        let name = naming::name(&new.name, "/name")?;
-        let description = naming::description(new.description)?;
-        let workspace = match (&new.workspace, actor.workspace()) {
-            (Some(reference), _) => workspaces::find(&write.txn, actor, reference).await?,
-            (None, Some(own)) => workspaces::find(&write.txn, actor, &own.into()).await?,
-            (None, None) => {
-                return Err(Error::invalid(Finding::error(
-                    "/workspace_id",
-                    "missing_member",
-                    "Say in `workspace_id` (id or slug) in which workspace the server shall be.",
-                )));
-            }
-        };
-        let integration = usable_integration(write, actor, &new.integration, &workspace).await?;
-        let workspace_id = WorkspaceId(workspace.id);
-        let slug =
-            free_slug::slug(&write.txn, SlugSpace::ServersOf(workspace_id), new.slug.as_deref(), &name)
-                .await?;
-        let id = self.registry.new_id();
-        let stored = store(
-            write,
-            OwnerKind::Server.with_id(id),
-            "/configurations",
-            new.configuration.as_deref(),
-            None,
-            false,
-        )
-        .await?;
-        let model = server::Model {
-            id,
-            integration_id: integration.id,
-            workspace_id: workspace.id,
-            slug: slug.to_string(),
-            slug_key: slug.key(),
-            name,
-            description,
-            configuration_revision: i64::from(stored.text.is_some()),
-            configuration: stored.text.clone(),
-            version: 1,
-            created_at: write.millis(),
-            updated_at: write.millis(),
-            created_by: write.actor_name(),
-            updated_by: write.actor_name(),
-            deleted_at: None,
-            organisation_revision: newest_organisation_revision(&write.txn).await?,
-        };
-        let before = ImpactTracker::capture(write, ServerScope::Server(ServerId(id))).await?;
-        insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
-        if stored.text.is_some() {
-            add_revision(write, OwnerKind::Server.with_id(id), 1, stored.text, None, None).await?;
-        }
-        let owner = MappingOwner::server(&write.txn, &model, &integration).await?;
-        mapped_secrets::apply(write, &owner, read).await?;
-        write.audit(event(AuditAction::ServerCreated, &model).after(snapshot(&model)));
-        let affected = before.apply(write, "/configurations", "server created").await?.affected;
-        Ok(CreatedServer { model, integration, workspace, findings: stored.findings, affected })
-    }
-
     /// Updates a server.
     pub async fn update(
         self,
@@ -204,57 +115,6 @@ impl Servers<'_> {
     }
 }
 
-/// A server that was just created, with its integration and workspace.
-pub(crate) struct CreatedServer {
-    model: server::Model,
-    integration: integration::Model,
-    workspace: workspace::Model,
-    findings: Findings,
-    pub(crate) affected: Affected,
-}
-
-/// The revision of the organisation's layer that new servers have.
-async fn newest_organisation_revision(db: &impl ConnectionTrait) -> Result<i64> {
-    let row = organisation::Entity::find().one(db).await?;
-    Ok(row.map_or(0, |row| row.configuration_revision))
-}
-
-/// The integration a server is made of, once it is sure that the workspace may use it.
-async fn usable_integration(
-    write: &mut Write<'_>,
-    actor: &Actor,
-    reference: &Reference,
-    workspace: &workspace::Model,
-) -> Result<integration::Model> {
-    let missing = || Error::not_found("integration", show(reference));
-    let model = integrations::by_reference(&write.txn, reference).await?.ok_or_else(missing)?;
-    let row = crate::storage::entity::access::Entity::find()
-        .filter(crate::storage::entity::access::Column::IntegrationId.eq(model.id))
-        .filter(crate::storage::entity::access::Column::WorkspaceId.eq(workspace.id))
-        .one(&write.txn)
-        .await?;
-    if access_enabled(&model, row.as_ref(), WorkspaceId(workspace.id)) {
-        return Ok(model);
-    }
-    if model.workspace_id.is_some() {
-        // Another workspace's own: this workspace may not know of it.
-        return Err(missing());
-    }
-    if actor.workspace().is_some() || actor.role() != registry_core::permission::Role::Admin {
-        return Err(Error::Forbidden {
-            needed: Permission::CreateServers,
-            message: format!(
-                "The workspace `{}` has no access to this integration. Ask an organisation admin to switch it on.",
-                workspace.slug
-            ),
-        });
-    }
-    // A key with the scope to create servers may not grant access.
-    actor.require(Permission::UpdateIntegrations)?;
-    changes::grant(write, actor, &model, workspace).await?;
-    Ok(model)
-}
-
 /// Rows of one statement: `SQLite` allows 32,766 parameters.
 const MAX_ROWS_PER_STATEMENT: usize = 1_000;
 
@@ -291,13 +151,13 @@ pub(crate) async fn delete_all(
     Ok(())
 }
 
-fn event(action: AuditAction, model: &server::Model) -> Event {
+pub(super) fn event(action: AuditAction, model: &server::Model) -> Event {
     Event::new(action, "server", model.id)
         .named(&model.slug)
         .in_workspace(Some(WorkspaceId(model.workspace_id)))
 }
 
-fn snapshot(model: &server::Model) -> Value {
+pub(super) fn snapshot(model: &server::Model) -> Value {
     serde_json::json!({
         "slug": model.slug, "name": model.name, "description": model.description,
         "configurations": model.configuration,

@@ -8,6 +8,7 @@ pub(crate) mod database_fault;
 pub(crate) mod deployment_values;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 pub(crate) mod entity;
+pub(crate) mod joined;
 pub(crate) mod logo_queue;
 pub(crate) mod notify;
 pub(crate) mod owner;

@@ -12,9 +12,11 @@ use crate::storage::writability;
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
-    AccessMode, ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend,
-    EntityTrait, IsolationLevel, QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
+    DbBackend, EntityTrait, IsolationLevel, QueryFilter, QuerySelect, QueryTrait, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -242,7 +244,7 @@ impl Write<'_> {
             let row = sequence::Entity::find_by_id(1).lock_exclusive().one(&txn).await?.ok_or_else(|| {
                 Error::Unavailable("The database is not migrated. Run `mcp-registry migrate`.".into())
             })?;
-            let mut next = sequence::ActiveModel { id: Set(1), ..Default::default() };
+            let mut next = <sequence::ActiveModel as Default>::default();
             let mut hash = row.audit_hash;
             let mut rows = Vec::with_capacity(events.len());
             for (number, event) in (row.audit + 1..).zip(events) {
@@ -273,11 +275,13 @@ impl Write<'_> {
             for chunk in rows.chunks(5_000) {
                 change::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&txn).await?;
             }
-            next.update(&txn).await?;
+            let mut update = sequence::Entity::update_many().set(next).filter(sequence::Column::Id.eq(1));
             if told && txn.get_database_backend() == DbBackend::Postgres {
                 // Sent with the commit, to every process that listens.
-                txn.execute_unprepared(&format!("NOTIFY {CHANNEL}")).await?;
+                let notified = Expr::cust(format!("pg_notify('{CHANNEL}', '')"));
+                QueryTrait::query(&mut update).returning(Query::returning().expr(notified));
             }
+            txn.execute(&QueryTrait::into_query(update)).await?;
         }
         txn.commit().await?;
         writability::note_written();

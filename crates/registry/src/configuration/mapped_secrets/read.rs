@@ -10,6 +10,12 @@ use std::collections::BTreeMap;
 /// Mappings with what their secrets hold now. Its values are secrets.
 pub(crate) struct ReadMappings(pub(super) Vec<(SecretMapping, std::result::Result<Value, SecretReadError>)>);
 
+impl ReadMappings {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// Why a secret gives no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SecretReadError {
