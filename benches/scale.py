@@ -166,11 +166,45 @@ def registrations(results, count):
         stop_all()
 
 
+def writers(results, seconds):
+    """Four people who create servers at once on PostgreSQL: in one workspace, and each in their own."""
+    found = results["writers"] = []
+    for workspaces in (1, 4):
+        installed = Installation("postgres")
+        serving = installed.serve("--no-worker")
+        call = lambda *request: api(serving.port, installed.admin, *request)
+        call("POST", "/v1/mcp-integrations", {
+            "name": "Bench", "slug": "bench", "url": "https://mcp.example.com/mcp", "auth_type": "none", "transport": "http",
+        })
+        for number in range(workspaces):
+            call("POST", "/v1/workspaces", {"name": f"W{number}", "slug": f"w-{number}"})
+            call("POST", "/v1/mcp-servers", {"name": "First", "mcp_integration_id": "bench", "workspace_id": f"w-{number}"})
+        ends, counts = time.perf_counter() + seconds, [0] * 4
+
+        def create(writer):
+            while time.perf_counter() < ends:
+                slug = f"s-{writer}-{counts[writer]}"
+                call("POST", "/v1/mcp-servers", {
+                    "name": slug, "slug": slug, "mcp_integration_id": "bench", "workspace_id": f"w-{writer % workspaces}",
+                })
+                counts[writer] += 1
+
+        threads = [threading.Thread(target=create, args=(writer,)) for writer in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        found.append({"workspaces": workspaces, "created_per_second": sum(counts) / seconds})
+        stop_all()
+
+
 def measure(results, quick, say):
     say("scale: rollouts")
     rollouts(results, (1_000, 10_000) if quick else (1_000, 10_000, 100_000))
     say("scale: lists")
     lists(results, (1_000, 10_000) if quick else (1_000, 100_000))
+    say("scale: writers")
+    writers(results, 3 if quick else 10)
     say("scale: registrations")
     registrations(results, 500 if quick else 3_000)
 
@@ -196,6 +230,8 @@ def report(results, table, names):
         [[f"{names[one['side']]}, {one['workers']} worker{'s' if one['workers'] > 1 else ''}", f"{one['per_second']:.0f}",
           f"{one['processor_ms_each']:.1f} ms", f"{one['bare_orm_per_second']:.0f}", f"{one['per_second'] / one['bare_orm_per_second']:.2f}",
           f"{one['created_per_second']:.0f}"] for one in results["registrations_beside_orm"]])]
+    out += ["### Four writers on PostgreSQL\n", table(["workspaces", "servers created per s"],
+        [[one["workspaces"], f"{one['created_per_second']:.0f}"] for one in results["writers"]])]
     ten = max((one["writer"]["max_ms"] for one in results["rollouts"] if one["servers"] == 10_000), default=0)
     floor = min(one["per_second"] / one["bare_orm_per_second"] for one in results["registrations_beside_orm"])
     return "\n".join(out), f"rollout_10k_write_block_ms={ten:.0f} registrations_vs_floor={floor:.2f} list_growth={max(growth):.2f}"

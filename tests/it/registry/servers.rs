@@ -1,8 +1,10 @@
-//! What the creation of a server costs.
+//! What the creation of a server costs, and what it waits for.
 
-use registry::NewServer;
+use registry::{IntegrationChange, NewServer};
 use registry_core::slug::Reference;
 use rstest::rstest;
+use sea_orm::{ConnectionTrait, TransactionTrait};
+use std::time::Duration;
 use support::{Engine, TestRegistry, statements};
 
 /// The most statements that the creation of one server may take.
@@ -38,4 +40,30 @@ async fn server_is_created_with_few_statements(#[case] engine: Engine) {
         assert!(made.value.registration.is_some(), "it is counted with its registration");
         assert!(taken > 0 && (grants || taken <= MAX_STATEMENTS), "server {number} took {taken} statements");
     }
+}
+
+/// While one write keeps the layers above workspaces as they are, servers are created beside it, and those layers are not
+/// changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_of_different_workspaces_do_not_wait_for_each_other() {
+    let t = TestRegistry::new(Engine::Postgres).await;
+    t.workspace("acme").await;
+    t.workspace("beta").await;
+    t.integration("linear", "https://mcp.linear.app/mcp", None).await;
+    t.server("linear", "acme").await;
+    // What a write in one workspace holds until it ends.
+    let db = t.database.connect().await;
+    let write = db.begin().await.unwrap();
+    write.execute_unprepared("SELECT pg_advisory_xact_lock_shared(7301)").await.unwrap();
+
+    let created = tokio::time::timeout(Duration::from_secs(30), t.server("linear", "beta"));
+    created.await.expect("a server of another workspace does not wait");
+    let change = IntegrationChange { name: Some("Linear".to_owned()), ..IntegrationChange::default() };
+    let (registry, admin, linear) = (t.registry.clone(), t.admin(), Reference::parse("linear"));
+    let mut update =
+        tokio::spawn(async move { registry.integrations().update(&admin, &linear, change, None).await });
+    let early = tokio::time::timeout(Duration::from_millis(500), &mut update).await;
+    assert!(early.is_err(), "an integration is not changed under a write that reads it");
+    write.commit().await.unwrap();
+    update.await.unwrap().unwrap();
 }

@@ -11,7 +11,7 @@ use crate::storage::audit_action::AuditAction;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result};
 use registry_core::finding::Findings;
-use registry_core::id::RolloutId;
+use registry_core::id::{RolloutId, WorkspaceId};
 use registry_core::metadata::AdvancedConfiguration;
 use registry_core::rollout::RolloutOptions;
 use serde_json::json;
@@ -61,7 +61,25 @@ pub(crate) struct Delivery {
     pub(crate) forecast: Option<Affected>,
 }
 
-impl Configurations<'_> {
+impl<'a> Configurations<'a> {
+    /// Begins the write of one layer: in its workspace where it is a server's or a workspace's.
+    pub(crate) async fn begin_layer_write(
+        self,
+        actor: &Actor,
+        layer_row: &ConfigurationRow,
+    ) -> Result<Write<'a>> {
+        let workspace = match layer_row {
+            ConfigurationRow::Access(row) => row.workspace_id,
+            ConfigurationRow::Server(row) => row.workspace_id,
+            ConfigurationRow::Organisation(_) | ConfigurationRow::Integration(_) => {
+                return self.registry.begin_write(actor).await;
+            }
+        };
+        let write = self.registry.begin_workspace_write(actor).await?;
+        write.lock_workspace(WorkspaceId(workspace)).await?;
+        Ok(write)
+    }
+
     /// One level's configuration.
     pub async fn get(self, actor: &Actor, scope: &ConfigurationScope) -> Result<Configuration> {
         let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
@@ -91,7 +109,7 @@ impl Configurations<'_> {
     ) -> Result<Saved<Configuration>> {
         let layer_row = self.row(self.registry.db(), actor, scope, true).await?;
         let forecast = self.forecast_if_many(actor, &layer_row, new.text.as_deref()).await?;
-        let mut write = self.registry.begin_write(actor).await?;
+        let mut write = self.begin_layer_write(actor, &layer_row).await?;
         let layer_row = self.writable_row(&mut write, actor, scope).await?;
         naming::expect_version(new.expected_version, layer_row.version())?;
         let text = Written { text: new.text, note: new.note, restored_from: None };

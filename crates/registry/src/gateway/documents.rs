@@ -191,7 +191,7 @@ impl Gateway<'_> {
         if read.is_empty() {
             return Ok(());
         }
-        let mut write = self.registry.begin_write(actor).await?;
+        let mut write = self.registry.begin_record(actor).await?;
         for (subject, document) in read {
             let event = Event::new(AuditAction::ClientSecretRead, READING, subject)
                 .named(&*document.name)

@@ -38,7 +38,7 @@ impl Servers<'_> {
         let mut new = new;
         let read =
             self.registry.configurations().read_mappings(std::mem::take(&mut new.secret_mappings)).await;
-        let mut write = self.registry.begin_write(actor).await?;
+        let mut write = self.registry.begin_workspace_write(actor).await?;
         let made = self.create_in(&mut write, actor, new, Some(read)).await?;
         write.commit().await?;
         let value = into_server(
@@ -62,7 +62,9 @@ impl Servers<'_> {
         let name = naming::name(&new.name, "/name")?;
         let description = naming::description(new.description.clone())?;
         let place = Place::find(write, actor, &new).await?;
-        let space = SlugSpace::ServersOf(WorkspaceId(place.workspace.id));
+        let workspace = WorkspaceId(place.workspace.id);
+        write.lock_workspace(workspace).await?;
+        let space = SlugSpace::ServersOf(workspace);
         let slug = free_slug::slug(&write.txn, space, new.slug.as_deref(), &name).await?;
         let id = self.registry.new_id();
         let owner = OwnerKind::Server.with_id(id);

@@ -68,6 +68,7 @@ impl Place {
         }
         // A key with the scope to create servers may not grant access.
         actor.require(Permission::UpdateIntegrations)?;
+        write.lock_workspace(of_workspace).await?;
         changes::grant(write, actor, &place.integration, &place.workspace).await?;
         Self::read(write, &workspace, &new.integration).await?.ok_or_else(missing)
     }

@@ -28,7 +28,17 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::Value;
 
-impl Servers<'_> {
+impl<'a> Servers<'a> {
+    /// Begins a write of one server in its workspace, and reads the server in it.
+    async fn begin(self, actor: &Actor, reference: &ServerRef) -> Result<(Write<'a>, server::Model)> {
+        // A server never changes its workspace.
+        let workspace = find(self.registry.db(), actor, reference).await?.workspace_id;
+        let write = self.registry.begin_workspace_write(actor).await?;
+        write.lock_workspace(WorkspaceId(workspace)).await?;
+        let model = find(&write.txn, actor, reference).await?;
+        Ok((write, model))
+    }
+
     /// Updates a server.
     pub async fn update(
         self,
@@ -39,8 +49,7 @@ impl Servers<'_> {
     ) -> Result<Saved<Server>> {
         actor.require(Permission::UpdateServers)?;
         let read = self.registry.configurations().read_changed(change.secret_mappings).await;
-        let mut write = self.registry.begin_write(actor).await?;
-        let model = find(&write.txn, actor, reference).await?;
+        let (mut write, model) = self.begin(actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
         let before = ImpactTracker::capture(&write, ServerScope::Server(ServerId(model.id)))
             .await?
@@ -105,8 +114,7 @@ impl Servers<'_> {
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
         actor.require(Permission::DeleteServers)?;
-        let mut write = self.registry.begin_write(actor).await?;
-        let model = find(&write.txn, actor, reference).await?;
+        let (mut write, model) = self.begin(actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
         let mut deleted = Deleted::default();
         delete_all(&mut write, ServerScope::Server(ServerId(model.id)), &mut deleted).await?;

@@ -23,8 +23,28 @@ use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
 
-/// Advisory lock that each interactive write holds until it ends (ADR 7).
-const INTERACTIVE_WRITES_LOCK: &str = "SELECT pg_advisory_xact_lock(7301)";
+/// What an interactive write keeps others from changing until it ends (ADR 7). Workers lock their own rows. SQLite has one
+/// write at a time in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WriteLock {
+    /// Nothing but what it locks itself.
+    None,
+    /// The layers above workspaces; others may read them at the same time. Followed by [`Write::lock_workspace`].
+    Workspaces,
+    /// Everything.
+    Everything,
+}
+
+impl WriteLock {
+    /// The statement that takes it in PostgreSQL. Advisory lock 7301 stands for the layers above workspaces.
+    fn statement(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Workspaces => Some("SELECT pg_advisory_xact_lock_shared(7301)"),
+            Self::Everything => Some("SELECT pg_advisory_xact_lock(7301)"),
+        }
+    }
+}
 
 /// An open write transaction.
 pub(crate) struct Write<'a> {
@@ -98,15 +118,31 @@ impl Registry {
     /// Opens a write; refused if this process has other settings than the deployment. On SQLite it takes the write lock
     /// immediately, so that no other write can change what it reads.
     pub(crate) async fn begin_write(&self, actor: &Actor) -> Result<Write<'_>> {
+        let lock = if actor.origin.door == Channel::Worker { WriteLock::None } else { WriteLock::Everything };
+        self.begin_locked_write(actor, lock).await
+    }
+
+    /// As [`Self::begin_write`], for a write in one workspace: those of other workspaces go on beside it. It locks the
+    /// workspace with [`Write::lock_workspace`] before it reads what it validates.
+    pub(crate) async fn begin_workspace_write(&self, actor: &Actor) -> Result<Write<'_>> {
+        self.begin_locked_write(actor, WriteLock::Workspaces).await
+    }
+
+    /// As [`Self::begin_write`], for a write that only adds audit events.
+    pub(crate) async fn begin_record(&self, actor: &Actor) -> Result<Write<'_>> {
+        self.begin_locked_write(actor, WriteLock::None).await
+    }
+
+    async fn begin_locked_write(&self, actor: &Actor, lock: WriteLock) -> Result<Write<'_>> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
         let txn = self.begin_on_writable_connection(options).await?;
-        if actor.origin.door != Channel::Worker && txn.get_database_backend() == DbBackend::Postgres {
-            // The same as SQLite's immediate transactions, by one lock: no other write happens between reading a row,
-            // validating it together with its layers, and writing it. Workers lock their own rows.
-            txn.execute_unprepared(INTERACTIVE_WRITES_LOCK).await?;
+        if let (DbBackend::Postgres, Some(statement)) = (txn.get_database_backend(), lock.statement()) {
+            // The same as SQLite's immediate transactions: no other write happens between reading a row, validating it
+            // together with its layers, and writing it.
+            txn.execute_unprepared(statement).await?;
         }
         // `/readyz` does not stop clients that reach this process directly: their writes are refused here.
         let deployment = deployment::Entity::find().all(&txn).await?;
@@ -171,9 +207,22 @@ impl Registry {
 impl Write<'_> {
     /// Takes the lock of interactive writes: for writes that validate rows together with their layers.
     pub(crate) async fn lock_interactive_writes(&self) -> Result<()> {
-        if self.txn.get_database_backend() == DbBackend::Postgres {
-            self.txn.execute_unprepared(INTERACTIVE_WRITES_LOCK).await?;
+        if let (DbBackend::Postgres, Some(statement)) =
+            (self.txn.get_database_backend(), WriteLock::Everything.statement())
+        {
+            self.txn.execute_unprepared(statement).await?;
             self.reload_settings().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the lock of one workspace. What was read of its servers and access before may have changed since.
+    pub(crate) async fn lock_workspace(&self, workspace: WorkspaceId) -> Result<()> {
+        if self.txn.get_database_backend() == DbBackend::Postgres {
+            // The end of an id is random. Two workspaces that share a lock only wait for each other.
+            let [.., a, b, c, d] = *workspace.0.as_bytes();
+            let key = i32::from_be_bytes([a, b, c, d]);
+            self.txn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock(7302, {key})")).await?;
         }
         Ok(())
     }
