@@ -10,6 +10,7 @@ mod integrations;
 mod keys;
 mod known_servers;
 mod largest;
+mod list_costs;
 mod nul;
 mod people;
 mod provider;

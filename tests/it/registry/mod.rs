@@ -16,4 +16,5 @@ mod schema;
 mod sealing;
 mod secret_mappings;
 mod servers;
+mod tally;
 mod withheld;

@@ -3,7 +3,7 @@
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
 use crate::pages::filled;
-use crate::view::{Shell, go, html};
+use crate::view::{Around, Place, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::web::ServiceConfig;
@@ -34,6 +34,8 @@ struct Query {
     /// `all`: includes resolved entries.
     view: String,
     page: u64,
+    /// Where the page begins.
+    at: String,
 }
 
 impl Query {
@@ -47,6 +49,14 @@ impl Query {
         }
     }
 
+    fn place(&self) -> Place {
+        Place { page: self.page, at: self.at.clone() }
+    }
+
+    fn with_place(&self, Place { page, at }: Place) -> Self {
+        Self { page, at, ..self.clone() }
+    }
+
     fn narrows(&self) -> bool {
         [&self.q, &self.kind, &self.ws].iter().any(|text| !text.is_empty())
     }
@@ -58,9 +68,7 @@ impl Query {
                 pairs.append_pair(name, value);
             }
         }
-        if self.page > 0 {
-            pairs.append_pair("page", &self.page.to_string());
-        }
+        pairs.extend_pairs(self.place().fields());
         let pairs = pairs.finish();
         format!("{path}{}{pairs}", if pairs.is_empty() { "" } else { "?" })
     }
@@ -72,7 +80,7 @@ struct ListPage {
     shell: Shell,
     query: Query,
     items: Vec<Orphan>,
-    total: u64,
+    total: String,
     first: u64,
     /// The number of unresolved entries, independent of the view.
     open: u64,
@@ -87,11 +95,11 @@ struct ListPage {
 impl ListPage {
     /// The URL of another view, with the other parameters unchanged.
     fn view(&self, view: &str) -> String {
-        Query { view: view.to_owned(), page: 0, ..self.query.clone() }.address("/ui/orphans")
+        Query { view: view.to_owned(), ..self.query.with_place(Place::default()) }.address("/ui/orphans")
     }
 
     fn download(&self) -> String {
-        Query { page: 0, ..self.query.clone() }.address("/ui/orphans.csv")
+        self.query.with_place(Place::default()).address("/ui/orphans.csv")
     }
 }
 
@@ -112,16 +120,17 @@ async fn render(
     status: StatusCode,
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&signed_in.registry, &signed_in.actor);
-    let wanted = PageRequest::new(query.page, PAGE_SIZE);
-    let found = registry.orphans().list(actor, query.filter(), wanted).await?;
-    let link = |page| Query { page, ..query.clone() }.address("/ui/orphans");
+    let place = query.place();
+    let found = registry.orphans().list(actor, query.filter(), place.request(PAGE_SIZE)).await?;
+    let Around { previous, next } = place.around(&found);
+    let link = |place| query.with_place(place).address("/ui/orphans");
     let title = if problem.is_some() { "Problem: orphans" } else { "Orphans" };
     let page = ListPage {
         shell: Shell::of(request, signed_in, "registrations", title),
-        previous: query.page.checked_sub(1).map(link),
-        next: found.has_more(wanted).then(|| link(query.page.saturating_add(1))),
-        first: query.page.saturating_mul(PAGE_SIZE).saturating_add(1),
-        total: found.total,
+        previous: previous.map(link),
+        next: next.map(link),
+        first: place.first(PAGE_SIZE),
+        total: found.total_text(),
         items: found.items,
         open: registry.orphans().count_open(actor).await?,
         workspaces: super::integrations::all_workspaces(signed_in).await?,
@@ -135,15 +144,12 @@ async fn render(
 
 #[get("/orphans.csv")]
 async fn table(signed_in: SignedInUser, query: web::Query<Query>) -> Result<HttpResponse, Failure> {
-    let mut all = Vec::new();
-    for number in 0.. {
-        let wanted = PageRequest::new(number, 1000);
+    let (mut all, mut wanted) = (Vec::new(), PageRequest::new(0, 1000));
+    loop {
         let found = signed_in.registry.orphans().list(&signed_in.actor, query.filter(), wanted).await?;
-        let more = found.has_more(wanted);
         all.extend(found.items);
-        if !more {
-            break;
-        }
+        let Some(next) = found.next else { break };
+        wanted = wanted.at(Some(next));
     }
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")

@@ -6,6 +6,7 @@ mod cost;
 mod flash;
 mod icon;
 mod known_server;
+mod place;
 mod shell;
 mod text;
 
@@ -14,6 +15,7 @@ pub(crate) use chip::*;
 pub(crate) use cost::Cost;
 pub(crate) use icon::icon;
 pub(crate) use known_server::KnownServerBox;
+pub(crate) use place::{Around, Place};
 pub(crate) use shell::{SHORTCUTS_COOKIE, Shell, THEME_COOKIE};
 pub(crate) use text::*;
 

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::ETAG;
-use registry::{Affected, Deleted, Page, PageRequest, Saved};
+use registry::{Affected, Deleted, Page, Saved};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::RolloutId;
 use serde::Serialize;
@@ -32,35 +32,44 @@ pub(crate) struct Listed<T: ToSchema> {
     /// Always `list`.
     #[schema(example = "list")]
     object: &'static str,
-    /// Number of items on all pages.
+    /// Number of items on all pages; a lower bound where `total_is_exact` is false.
     #[schema(example = 1)]
     total: u64,
+    /// Whether `total` is exact. Filtered lists are counted up to 10,000 items.
+    #[schema(example = true)]
+    total_is_exact: bool,
     /// Whether there are items after this page.
     #[schema(example = false)]
     has_more: bool,
+    /// The `cursor` of the next page, with the same filters; null on the last page, and in lists without the parameter
+    /// `cursor`.
+    #[schema(example = json!(null))]
+    next_cursor: Option<String>,
     /// The items of this page.
     data: Vec<T>,
 }
 
 impl<T: ToSchema> Listed<T> {
-    /// The response for `page` of a list `request`.
-    pub(crate) fn new<U>(
-        page: Page<U>,
-        request: PageRequest,
-        view: impl FnMut(U) -> Result<T, Failure>,
-    ) -> Result<Self, Failure> {
-        let has_more = page.has_more(request);
-        let data = page.items.into_iter().map(view).collect::<Result<_, _>>()?;
-        Ok(Self { object: "list", total: page.total, has_more, data })
+    /// The response for `page` of a list.
+    pub(crate) fn new<U>(page: Page<U>, view: impl FnMut(U) -> Result<T, Failure>) -> Result<Self, Failure> {
+        Ok(Self {
+            object: "list",
+            total: page.total,
+            total_is_exact: page.total_is_exact,
+            has_more: page.has_more,
+            next_cursor: page.next.map(|cursor| cursor.to_string()),
+            data: page.items.into_iter().map(view).collect::<Result<_, _>>()?,
+        })
     }
 
     /// A list without pages.
     pub(crate) fn whole(data: Vec<T>) -> Self {
-        Self { object: "list", total: data.len() as u64, has_more: false, data }
+        let total = data.len() as u64;
+        Self { object: "list", total, total_is_exact: true, has_more: false, next_cursor: None, data }
     }
 
     pub(crate) fn example(one: T) -> Self {
-        Self { object: "list", total: 1, has_more: false, data: vec![one] }
+        Self::whole(vec![one])
     }
 }
 

@@ -102,6 +102,20 @@ pub(crate) fn page(current_page: Option<u64>, page_size: Option<u64>) -> Result<
     Ok(PageRequest::new(page, size))
 }
 
+/// The page that `cursor` selects, or else `current_page`, with `page_size` items.
+pub(crate) fn page_at(
+    cursor: Option<String>,
+    current_page: Option<u64>,
+    page_size: Option<u64>,
+) -> Result<PageRequest, Failure> {
+    let page = page(current_page, page_size)?;
+    let Some(text) = filled(cursor) else { return Ok(page) };
+    let cursor = text.parse().map_err(|_| {
+        Failure::parameter("cursor", "takes the `next_cursor` of a response to the same request.")
+    })?;
+    Ok(page.at(Some(cursor)))
+}
+
 /// The revision in the parameter `name`.
 pub(crate) fn revision(name: &str, revision: Option<i64>) -> Result<Option<i64>, Failure> {
     if revision.is_some_and(|revision| revision < 0) {

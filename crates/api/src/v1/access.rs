@@ -278,7 +278,7 @@ pub(crate) async fn list_access_revisions(
         .configurations()
         .revisions(&caller.actor, &subject(&integration, &workspace), page)
         .await?;
-    Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
+    Ok(answer::ok(&Listed::new(found, RevisionView::try_from)?))
 }
 
 /// Restore an earlier version of a workspace's layer

@@ -250,7 +250,7 @@ pub(crate) async fn list_api_keys(state: web::Data<ApiState>, caller: Caller) ->
     let asked: ListApiKeys = caller.query()?;
     let page = query::page(asked.current_page, asked.page_size)?;
     let found = state.registry.api_keys().list(&caller.actor, ApiKeyFilter::default(), page).await?;
-    Ok(answer::ok(&Listed::new(found, page, |one| Ok(ApiKeyView::from(one)))?))
+    Ok(answer::ok(&Listed::new(found, |one| Ok(ApiKeyView::from(one)))?))
 }
 
 /// Read an API key

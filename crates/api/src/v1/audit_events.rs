@@ -45,7 +45,11 @@ pub(crate) struct ListAuditEvents {
     /// Only events with a smaller number: use it to page through a log that grows.
     #[param(example = 1000)]
     before_number: Option<i64>,
-    /// Page number, from 0.
+    /// Where the page begins: the `next_cursor` of the page before, with the same filters. The cost of a page does not
+    /// depend on its place. `current_page` is ignored.
+    #[param(max_length = 64, example = json!(null))]
+    cursor: Option<String>,
+    /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
     /// Items per page; 100 when absent.
@@ -163,7 +167,7 @@ impl AuditEventView {
 #[get("/audit-events")]
 pub(crate) async fn list_audit_events(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListAuditEvents = caller.query()?;
-    let page = query::page(asked.current_page, asked.page_size)?;
+    let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
     let filter = AuditFilter {
         action: query::filled(asked.action),
         subject: query::filled(asked.subject),
@@ -174,7 +178,7 @@ pub(crate) async fn list_audit_events(state: web::Data<ApiState>, caller: Caller
         before_number: asked.before_number,
     };
     let found = state.registry.audit().events(&caller.actor, filter, page).await?;
-    Ok(answer::ok(&Listed::new(found, page, |one| Ok(AuditEventView::from(one)))?))
+    Ok(answer::ok(&Listed::new(found, |one| Ok(AuditEventView::from(one)))?))
 }
 
 fn result(word: Option<String>) -> Result<Option<AuditResult>, Failure> {

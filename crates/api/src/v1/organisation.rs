@@ -167,7 +167,7 @@ pub(crate) async fn list_organisation_revisions(state: web::Data<ApiState>, call
         .configurations()
         .revisions(&caller.actor, &ConfigurationScope::Organisation, page)
         .await?;
-    Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
+    Ok(answer::ok(&Listed::new(found, RevisionView::try_from)?))
 }
 
 /// Restore an earlier version of the organisation's Advanced Configuration

@@ -42,7 +42,11 @@ pub(crate) struct ListOrphans {
     /// `json`, or `csv` for a spreadsheet.
     #[param(example = "csv")]
     format: Option<String>,
-    /// Page number, from 0.
+    /// Where the page begins: the `next_cursor` of the page before, with the same filters. The cost of a page does not
+    /// depend on its place. `current_page` is ignored.
+    #[param(max_length = 64, example = json!(null))]
+    cursor: Option<String>,
+    /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
     /// Items per page; 100 when absent.
@@ -164,7 +168,7 @@ impl OrphanView {
 #[get("/orphans")]
 pub(crate) async fn list_orphans(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListOrphans = caller.query()?;
-    let page = query::page(asked.current_page, asked.page_size)?;
+    let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
     let kind = query::filled(asked.kind);
     if kind.as_deref().is_some_and(|kind| !ORPHAN_KINDS.contains(&kind)) {
         return Err(Failure::parameter("kind", "takes `answer_lost`, `unusable_answer` or `not_withdrawn`."));
@@ -178,7 +182,7 @@ pub(crate) async fn list_orphans(state: web::Data<ApiState>, caller: Caller) -> 
     };
     let found = state.registry.orphans().list(&caller.actor, filter, page).await?;
     match query::filled(asked.format).as_deref() {
-        None | Some("json") => Ok(answer::ok(&Listed::new(found, page, |one| Ok(OrphanView::from(one)))?)),
+        None | Some("json") => Ok(answer::ok(&Listed::new(found, |one| Ok(OrphanView::from(one)))?)),
         Some("csv") => Ok(HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "text/csv; charset=utf-8"))
             .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"orphans.csv\""))

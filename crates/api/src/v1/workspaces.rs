@@ -70,7 +70,11 @@ pub(crate) struct ListWorkspaces {
     /// Part of the name or slug, ignoring case.
     #[param(max_length = 300, example = "acme")]
     search: Option<String>,
-    /// Page number, from 0.
+    /// Where the page begins: the `next_cursor` of the page before, with the same filters. The cost of a page does not
+    /// depend on its place. `current_page` is ignored.
+    #[param(max_length = 64, example = json!(null))]
+    cursor: Option<String>,
+    /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
     /// Items per page; 100 when absent.
@@ -165,10 +169,10 @@ pub(crate) async fn create_workspace(
 #[get("/workspaces")]
 pub(crate) async fn list_workspaces(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListWorkspaces = caller.query()?;
-    let page = query::page(asked.current_page, asked.page_size)?;
+    let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
     let filter = WorkspaceFilter { search: query::filled(asked.search) };
     let found = state.registry.workspaces().list(&caller.actor, filter, page).await?;
-    Ok(answer::ok(&Listed::new(found, page, |one| Ok(WorkspaceView::from(one)))?))
+    Ok(answer::ok(&Listed::new(found, |one| Ok(WorkspaceView::from(one)))?))
 }
 
 /// Read a workspace

@@ -11,7 +11,7 @@ use registry_core::clock::Timestamp;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -64,13 +64,18 @@ pub(crate) async fn list(
         .into_iter()
         .map(|row| (row.workspace_id, row))
         .collect();
-    let mut servers: HashMap<Uuid, u64> = HashMap::new();
-    let live = server::Entity::find()
+    let servers: Vec<(Uuid, i64)> = server::Entity::find()
+        .select_only()
+        .column(server::Column::WorkspaceId)
+        .column_as(server::Column::Id.count(), "count")
         .filter(server::Column::IntegrationId.eq(model.id))
-        .filter(server::Column::DeletedAt.is_null());
-    for server in live.all(db).await? {
-        *servers.entry(server.workspace_id).or_default() += 1;
-    }
+        .filter(server::Column::DeletedAt.is_null())
+        .group_by(server::Column::WorkspaceId)
+        .into_tuple()
+        .all(db)
+        .await?;
+    let servers: HashMap<Uuid, u64> =
+        servers.into_iter().map(|(id, count)| (id, count.unsigned_abs())).collect();
     let all = workspace::Entity::find()
         .filter(workspace::Column::DeletedAt.is_null())
         .order_by_asc(workspace::Column::SlugKey)

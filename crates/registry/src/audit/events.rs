@@ -1,61 +1,20 @@
 //! The audit log: reading it page by page.
 
 use crate::audit::Audit;
-use crate::pagination::{Page, PageRequest};
-use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::{contains, json, millis, moment};
+use crate::audit::filter::{self, AuditFilter, MAX_SCANNED};
+use crate::audit::result::AuditResult;
+use crate::pagination::{Cursor, ListOrder, Page, PageRequest, Total};
+use crate::storage::columns::{json, moment};
 use crate::storage::entity::audit_event;
-use crate::{Actor, Error, Result, pagination};
+use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AuditEventId, WorkspaceId};
 use registry_core::permission::Permission;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoSimpleExpr, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 use serde_json::Value;
-
-/// The result of an audited action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuditResult {
-    /// It was done.
-    Done,
-    /// A caller was refused.
-    Refused,
-    /// It was tried and failed.
-    Failed,
-}
-
-/// Actions with the result `refused`, and those with the result `failed`; every other one is `done`.
-const REFUSED: [&str; 2] = [AuditAction::UserSignInRefused.as_str(), AuditAction::UserLocked.as_str()];
-const FAILED: [&str; 1] = [AuditAction::RegistrationFailed.as_str()];
-
-impl AuditResult {
-    /// Every value.
-    pub const ALL: [Self; 3] = [Self::Done, Self::Refused, Self::Failed];
-
-    /// The word in addresses and tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// The result of this word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|result| result.as_str() == word)
-    }
-
-    /// What came of an action of this name.
-    fn of(action: &str) -> Self {
-        if REFUSED.contains(&action) {
-            Self::Refused
-        } else if FAILED.contains(&action) {
-            Self::Failed
-        } else {
-            Self::Done
-        }
-    }
-}
+use uuid::Uuid;
 
 /// One event of the audit log.
 #[derive(Clone, Debug)]
@@ -103,25 +62,6 @@ impl AuditEvent {
     }
 }
 
-/// Which events to list.
-#[derive(Clone, Debug, Default)]
-pub struct AuditFilter {
-    /// Exactly this action, or all of a kind: `user.`.
-    pub action: Option<String>,
-    /// Subject kind or id exactly, or part of its name.
-    pub subject: Option<String>,
-    /// Part of the actor's name.
-    pub actor: Option<String>,
-    /// Only with this result.
-    pub result: Option<AuditResult>,
-    /// At or after.
-    pub from: Option<Timestamp>,
-    /// Before.
-    pub until: Option<Timestamp>,
-    /// Only numbers below this one, for reading on.
-    pub before_number: Option<i64>,
-}
-
 /// Where a page of the log begins; the log grows, so pages are addressed by event number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditCursor {
@@ -138,14 +78,15 @@ pub enum AuditCursor {
 pub struct AuditRange {
     /// The events.
     pub items: Vec<AuditEvent>,
-    /// Whether there are older ones.
-    pub older: bool,
-    /// Whether there are newer ones.
-    pub newer: bool,
+    /// Older events are before this number; `None`: there are none.
+    pub older: Option<i64>,
+    /// Newer events are after this number; `None`: there are none.
+    pub newer: Option<i64>,
 }
 
 impl Audit<'_> {
-    /// Events, newest first.
+    /// Events, newest first. From a cursor on, a filter that no index answers looks at no more than [`MAX_SCANNED`] events:
+    /// the page may be short, and the next one begins after what was looked at.
     pub async fn events(
         self,
         actor: &Actor,
@@ -153,11 +94,46 @@ impl Audit<'_> {
         request: PageRequest,
     ) -> Result<Page<AuditEvent>> {
         actor.require_organisation(Permission::ReadAudit)?;
-        let select = select(filter).order_by_desc(audit_event::Column::Number);
-        pagination::fetch(self.registry.db(), select, request).await?.try_map(TryInto::try_into)
+        let db = self.registry.db();
+        let order = ListOrder {
+            terms: vec![(audit_event::Column::Number.into_simple_expr(), Order::Desc)],
+            place: |row: &audit_event::Model| (row.number, row.id),
+        };
+        let (oldest, newest) = self.ends().await?;
+        let kept = u64::try_from((newest - oldest).saturating_add(1)).unwrap_or_default();
+        let (is_empty, scans) = (filter.is_empty(), filter.scans());
+        let all = filter::select(db, filter).await?;
+        if let Some(cursor) = request.cursor.filter(|_| scans) {
+            let range = self.scan(all, AuditCursor::Before(cursor.key()), request.size).await?;
+            let items =
+                range.items.into_iter().map(TryInto::try_into).collect::<Result<Vec<AuditEvent>>>()?;
+            let page = Page::whole(items);
+            let next = range.older.map(|number| Cursor::forward(number, Uuid::nil()));
+            return Ok(Page { has_more: next.is_some(), total_is_exact: false, next, ..page });
+        }
+        let mut rows = all.clone().limit(request.size + 1).offset(request.offset());
+        if let Some(cursor) = request.cursor {
+            rows = rows.filter(order.beyond(request, &[cursor.key().into()]));
+        }
+        for (term, direction) in order.directed(request) {
+            rows = rows.order_by(term, direction);
+        }
+        let page = order.page(rows.all(db).await?, request);
+        let page = match () {
+            () if is_empty => page.counted(db, Total::Known(kept), all).await?,
+            // What is not looked at is not counted.
+            () if scans && kept > MAX_SCANNED.unsigned_abs() => {
+                let newest = all.filter(audit_event::Column::Number.gt(newest - MAX_SCANNED));
+                let page = page.counted(db, Total::Counted, newest).await?;
+                Page { total_is_exact: page.total_is_exact && !page.has_more, ..page }
+            }
+            () => page.counted(db, Total::Counted, all).await?,
+        };
+        page.try_map(TryInto::try_into)
     }
 
-    /// At most `size` events from `seek` on. The total is not counted, because that reads the whole log.
+    /// At most `size` events from `seek` on. The total is not counted, because that reads the whole log; a filter that no
+    /// index answers looks at no more than [`MAX_SCANNED`] events.
     pub async fn range(
         self,
         actor: &Actor,
@@ -165,28 +141,70 @@ impl Audit<'_> {
         seek: AuditCursor,
         size: u64,
     ) -> Result<AuditRange> {
-        use audit_event::Column::Number;
         actor.require_organisation(Permission::ReadAudit)?;
-        let select = select(filter);
+        let scans = filter.scans();
+        let select = filter::select(self.registry.db(), filter).await?;
+        let found =
+            if scans { self.scan(select, seek, size).await? } else { self.read(select, seek, size).await? };
+        let items = found.items.into_iter().map(TryInto::try_into).collect::<Result<Vec<AuditEvent>>>()?;
+        Ok(AuditRange { items, older: found.older, newer: found.newer })
+    }
+
+    /// Reads until the page is full.
+    async fn read(self, select: Select<audit_event::Entity>, seek: AuditCursor, size: u64) -> Result<Rows> {
+        use audit_event::Column::Number;
         let select = match seek {
             AuditCursor::Newest => select.order_by_desc(Number),
             AuditCursor::Before(number) => select.filter(Number.lt(number)).order_by_desc(Number),
             AuditCursor::After(number) => select.filter(Number.gt(number)).order_by_asc(Number),
         };
         // One more than is shown says whether there are more.
-        let mut rows = select.limit(size.saturating_add(1)).all(self.registry.db()).await?;
-        let more = rows.len() as u64 > size;
-        rows.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        let mut items = select.limit(size.saturating_add(1)).all(self.registry.db()).await?;
+        let more = items.len() as u64 > size;
+        items.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         let upwards = matches!(seek, AuditCursor::After(_));
         if upwards {
-            rows.reverse();
+            items.reverse();
         }
-        let items = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<AuditEvent>>>()?;
-        Ok(AuditRange {
-            older: if upwards { true } else { more },
-            newer: if upwards { more } else { seek != AuditCursor::Newest },
+        let (first, last) = (items.first().map(|row| row.number), items.last().map(|row| row.number));
+        Ok(Rows {
+            older: last.filter(|_| upwards || more),
+            newer: first.filter(|_| if upwards { more } else { seek != AuditCursor::Newest }),
             items,
         })
+    }
+
+    /// Reads until the page is full, or [`MAX_SCANNED`] numbers are looked at.
+    async fn scan(self, select: Select<audit_event::Entity>, seek: AuditCursor, size: u64) -> Result<Rows> {
+        use audit_event::Column::Number;
+        let (oldest, newest) = self.ends().await?;
+        let (above, below) = match seek {
+            AuditCursor::Newest => (newest.saturating_sub(MAX_SCANNED), newest.saturating_add(1)),
+            AuditCursor::Before(number) => (number.saturating_sub(MAX_SCANNED), number),
+            AuditCursor::After(number) => (number, number.saturating_add(MAX_SCANNED)),
+        };
+        let select = select.filter(Number.gt(above)).filter(Number.lt(below));
+        let mut found = self.read(select, seek, size).await?;
+        match seek {
+            AuditCursor::After(_) if found.newer.is_none() && below <= newest => {
+                found.newer = Some(below - 1)
+            }
+            AuditCursor::Newest | AuditCursor::Before(_) if found.older.is_none() && above >= oldest => {
+                found.older = Some(above + 1);
+            }
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    /// The numbers of the oldest and the newest event that are kept; of an empty log 1 and 0.
+    async fn ends(self) -> Result<(i64, i64)> {
+        use audit_event::Column::Number;
+        let numbers = || audit_event::Entity::find().select_only().column(Number);
+        let oldest: Option<i64> = numbers().order_by_asc(Number).into_tuple().one(self.registry.db()).await?;
+        let newest: Option<i64> =
+            numbers().order_by_desc(Number).into_tuple().one(self.registry.db()).await?;
+        Ok((oldest.unwrap_or(1), newest.unwrap_or(0)))
     }
 
     /// Timestamp of the oldest event that is kept.
@@ -197,43 +215,11 @@ impl Audit<'_> {
     }
 }
 
-fn select(filter: AuditFilter) -> Select<audit_event::Entity> {
-    use audit_event::Column as C;
-    let mut select = audit_event::Entity::find();
-    match filter.action {
-        Some(kind) if kind.ends_with('.') => select = select.filter(C::Action.starts_with(kind)),
-        Some(action) => select = select.filter(C::Action.eq(action)),
-        None => {}
-    }
-    if let Some(subject) = filter.subject {
-        select = select.filter(
-            Condition::any()
-                .add(C::SubjectKind.eq(&subject))
-                .add(C::SubjectId.eq(&subject))
-                .add(contains(C::SubjectName, &subject)),
-        );
-    }
-    if let Some(name) = filter.actor {
-        select = select.filter(contains(C::ActorName, &name));
-    }
-    match filter.result {
-        Some(AuditResult::Refused) => select = select.filter(C::Action.is_in(REFUSED)),
-        Some(AuditResult::Failed) => select = select.filter(C::Action.is_in(FAILED)),
-        Some(AuditResult::Done) => {
-            select = select.filter(C::Action.is_not_in(REFUSED.into_iter().chain(FAILED)));
-        }
-        None => {}
-    }
-    if let Some(from) = filter.from {
-        select = select.filter(C::At.gte(millis(from)));
-    }
-    if let Some(until) = filter.until {
-        select = select.filter(C::At.lt(millis(until)));
-    }
-    if let Some(number) = filter.before_number {
-        select = select.filter(C::Number.lt(number));
-    }
-    select
+/// Rows of a range.
+struct Rows {
+    items: Vec<audit_event::Model>,
+    older: Option<i64>,
+    newer: Option<i64>,
 }
 
 impl TryFrom<audit_event::Model> for AuditEvent {

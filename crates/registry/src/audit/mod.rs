@@ -8,6 +8,8 @@ pub(crate) mod chain;
 pub(crate) mod checkpoints;
 pub(crate) mod events;
 pub(crate) mod export;
+pub(crate) mod filter;
+pub(crate) mod result;
 pub(crate) mod signing_key;
 
 use crate::Registry;

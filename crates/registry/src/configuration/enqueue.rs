@@ -74,6 +74,8 @@ fn new_row(write: &Write<'_>, layers: &ServerLayers, cause: Cause<'_>) -> regist
     registration::ActiveModel {
         id: Set(write.registry.new_id()),
         server_id: Set(layers.server.id),
+        workspace_id: Set(layers.server.workspace_id),
+        integration_id: Set(layers.server.integration_id),
         state: set_word(State::Queued),
         due_at: Set(now),
         wanted: Set(1),

@@ -4,12 +4,14 @@ use crate::dashboard::Dashboard;
 use crate::error::Result;
 use crate::integrations::counts::NEEDS_ATTENTION;
 use crate::integrations::list::visible;
+use crate::lookup::tally;
+use crate::pagination;
+use crate::pagination::MAX_COUNTED;
 use crate::storage::columns::moment;
-use crate::storage::entity::{api_key, organisation, registration, server, workspace};
+use crate::storage::entity::{api_key, organisation, workspace};
 use registry_core::clock::Timestamp;
 use registry_core::permission::{Permission, Role};
-use registry_core::registration::State;
-use sea_orm::{ColumnTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QuerySelect, RelationTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 /// Counts of what the actor may see; 0 for the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,9 +20,9 @@ pub struct Overview {
     pub organisation: String,
     /// Name of the workspace that the actor is bound to; `None`: the whole organisation.
     pub workspace: Option<String>,
-    /// Integrations.
+    /// Integrations, counted up to [`MAX_COUNTED`].
     pub integrations: u64,
-    /// Workspaces.
+    /// Workspaces, counted up to [`MAX_COUNTED`].
     pub workspaces: u64,
     /// Registrations that need attention.
     pub attention: u64,
@@ -49,25 +51,21 @@ impl Dashboard<'_> {
             overview.workspace = row.map(|row| row.name);
         }
         if actor.can(Permission::ReadIntegrations) {
-            overview.integrations = visible(actor).count(self.registry.db()).await?;
+            overview.integrations =
+                pagination::count(self.registry.db(), visible(actor)).await?.min(MAX_COUNTED);
         }
         if actor.can(Permission::ReadWorkspaces) {
             overview.workspaces = if actor.workspace().is_some() {
                 1
             } else {
                 let live = workspace::Entity::find().filter(workspace::Column::DeletedAt.is_null());
-                live.count(self.registry.db()).await?
+                pagination::count(self.registry.db(), live).await?.min(MAX_COUNTED)
             };
         }
         if actor.can(Permission::ReadRegistrations) {
-            let waiting = registration::Column::State.is_in(NEEDS_ATTENTION.map(State::as_str));
-            let mut select = registration::Entity::find().filter(waiting);
-            if let Some(own) = actor.workspace() {
-                select = select
-                    .join(JoinType::InnerJoin, registration::Relation::Server.def())
-                    .filter(server::Column::WorkspaceId.eq(own.0));
-            }
-            overview.attention = select.count(self.registry.db()).await?;
+            let scope = actor.workspace().map_or(tally::ORGANISATION, |own| own.0);
+            let kept = tally::one(self.registry.db(), scope).await?;
+            overview.attention = NEEDS_ATTENTION.iter().map(|state| kept.all(*state)).sum();
         }
         Ok(overview)
     }

@@ -18,6 +18,9 @@ use uuid::Uuid;
 /// Hits of each kind, at most.
 const MAX_HITS: usize = 10;
 
+/// Entries of a picker, at most.
+const MAX_CHOICES: u64 = 1000;
+
 /// Hits of each kind, best first; at most [`MAX_HITS`] of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -115,7 +118,7 @@ impl Dashboard<'_> {
         Ok(found)
     }
 
-    /// Slug and name of all integrations that the actor may see, sorted by slug.
+    /// Slug and name of the integrations that the actor may see, sorted by slug, for pickers; at most [`MAX_CHOICES`].
     pub async fn integration_names(self, actor: &Actor) -> Result<Vec<(Slug, String)>> {
         actor.require(Permission::ListIntegrations)?;
         let rows: Vec<(Uuid, String, String)> = visible(actor)
@@ -124,6 +127,7 @@ impl Dashboard<'_> {
             .column(integration::Column::Slug)
             .column(integration::Column::Name)
             .order_by_asc(integration::Column::SlugKey)
+            .limit(MAX_CHOICES)
             .into_tuple()
             .all(self.registry.db())
             .await?;

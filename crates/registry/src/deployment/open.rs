@@ -5,6 +5,7 @@ use crate::deployment::Deployment;
 use crate::gateway::admission::GatewayRateLimits;
 use crate::identity::bearer::{jwks, verifier};
 use crate::limits::sign_in::SignInLimits;
+use crate::lookup::tally;
 use crate::registration::brief;
 use crate::secrets::rotation;
 use crate::storage::connect::{Missing, connect};
@@ -210,6 +211,12 @@ impl Deployment<'_> {
         let write = self.registry.begin_write(&self.registry.operator()).await?;
         record(&write, ADDRESS, json!(address)).await?;
         write.commit().await
+    }
+
+    /// Adds up the counts of lists, as every serving process does every two seconds (ADR 25). Readers get the same counts
+    /// before and after it.
+    pub async fn add_up_counts(self) -> Result<()> {
+        tally::add_up(self.registry.db()).await
     }
 
     /// Counts for metrics.

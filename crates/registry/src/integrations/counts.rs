@@ -1,7 +1,8 @@
-//! Usage and registration states of integrations, counted in the database.
+//! Usage and registration states of integrations.
 
-use crate::lookup::workspaces;
+use crate::lookup::tally::Tally;
 use crate::lookup::workspaces::WorkspaceRef;
+use crate::lookup::{tally, workspaces};
 use crate::storage::columns::word;
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
 use crate::{Actor, Result};
@@ -52,21 +53,29 @@ const UNREACHABLE_REASONS: [&str; 5] =
 /// Integration, state, reason, method, and how many.
 type RegistrationCount = (Uuid, String, Option<String>, Option<String>, i64);
 
-/// How some integrations are used: two queries, whose answers do not grow with the number of servers.
+/// How some integrations are used. For the whole organisation the counts are kept (ADR 25); for one workspace its few
+/// servers of each are counted.
 pub(crate) async fn counts_of(
     db: &impl ConnectionTrait,
     actor: &Actor,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<HashMap<Uuid, IntegrationCounts>> {
-    let ids: Vec<Uuid> = ids.into_iter().collect();
+    match actor.workspace() {
+        Some(own) => counts_in(db, own.0, ids.into_iter().collect()).await,
+        None => Ok(tally::of(db, ids).await?.iter().map(|(id, kept)| (*id, kept.into())).collect()),
+    }
+}
+
+async fn counts_in(
+    db: &impl ConnectionTrait,
+    workspace: Uuid,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, IntegrationCounts>> {
     let of_these = |select: Select<server::Entity>| {
-        let select = select
+        select
             .filter(server::Column::IntegrationId.is_in(ids.iter().copied()))
-            .filter(server::Column::DeletedAt.is_null());
-        match actor.workspace() {
-            Some(own) => select.filter(server::Column::WorkspaceId.eq(own.0)),
-            None => select,
-        }
+            .filter(server::Column::WorkspaceId.eq(workspace))
+            .filter(server::Column::DeletedAt.is_null())
     };
     let used: Vec<(Uuid, i64, i64)> = of_these(server::Entity::find())
         .select_only()
@@ -114,10 +123,32 @@ pub(crate) async fn counts_of(
         }
     }
     for (id, methods) in methods {
-        let most = methods.into_iter().max_by_key(|(method, count)| (*count, method.as_str()));
-        counts.entry(id).or_default().method = most.map(|(method, _)| method);
+        counts.entry(id).or_default().method = most_used(&methods);
     }
     Ok(counts)
+}
+
+/// How most clients came to be.
+fn most_used(methods: &HashMap<RegistrationMethod, u64>) -> Option<RegistrationMethod> {
+    let used = methods.iter().filter(|(_, count)| **count > 0);
+    used.max_by_key(|(method, count)| (**count, method.as_str())).map(|(method, _)| *method)
+}
+
+impl From<&Tally> for IntegrationCounts {
+    fn from(kept: &Tally) -> Self {
+        let mut counts = Self {
+            workspaces: kept.pairs,
+            servers: kept.servers,
+            method: most_used(&kept.methods),
+            ..Self::default()
+        };
+        for state in State::ALL {
+            counts.add(*state, None, kept.live(*state));
+        }
+        let reasons = UNREACHABLE_REASONS.iter();
+        counts.unreachable = reasons.filter_map(|reason| kept.retrying.get(*reason)).sum();
+        counts
+    }
 }
 
 impl IntegrationCounts {

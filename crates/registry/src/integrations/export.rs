@@ -87,15 +87,12 @@ impl Integrations<'_> {
 
     /// Integrations as JSON text, in the order of `filter`. Secrets are markers, which mean nothing elsewhere.
     pub async fn export(self, actor: &Actor, filter: IntegrationFilter) -> Result<String> {
-        let mut found = Vec::new();
-        for number in 0.. {
-            let request = PageRequest::new(number, 1000);
+        let (mut found, mut request) = (Vec::new(), PageRequest::new(0, 1000));
+        loop {
             let page = self.list(actor, filter.clone(), request).await?;
-            let more = page.has_more(request);
             found.extend(page.items);
-            if !more {
-                break;
-            }
+            let Some(next) = page.next else { break };
+            request = request.at(Some(next));
         }
         exported(&found)
     }

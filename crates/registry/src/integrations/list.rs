@@ -4,8 +4,8 @@ use crate::configuration::mapped_secrets::mappings_of;
 use crate::integrations::Integrations;
 use crate::integrations::counts::{NEEDS_ATTENTION, counts_of, owners_of};
 use crate::integrations::crud::{Integration, into_integration};
-use crate::lookup::workspaces;
-use crate::pagination::{Page, PageRequest};
+use crate::lookup::{tally, workspaces};
+use crate::pagination::{ListOrder, Page, PageRequest, Total};
 use crate::storage::columns::contains;
 use crate::storage::entity::{access, integration, oauth_client, registration, server};
 use crate::{Actor, Result, pagination};
@@ -14,7 +14,10 @@ use registry_core::permission::Permission;
 use registry_core::registration::{AuthType, ClientStatus, RegistrationMethod, State};
 use registry_core::slug::Reference;
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoSimpleExpr, Order, QueryFilter, QuerySelect,
+    QueryTrait, Select, Value,
+};
 
 /// Whose integrations to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,12 +106,10 @@ impl Integrations<'_> {
             let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
             select = select.filter(usable_in(WorkspaceId(workspace.id)));
         }
-        let found = pagination::fetch(
-            self.registry.db(),
-            ordered(narrowed(select, actor, &filter), actor, filter.sort),
-            request,
-        );
-        let found = found.await?;
+        let (db, order) = (self.registry.db(), order(actor, filter.sort));
+        let place = self.place(actor, filter.sort, request).await?;
+        let select = narrowed(select, actor, &filter);
+        let found = pagination::fetch_ordered(db, select, &order, place, request, Total::Counted).await?;
         let counts = counts_of(self.registry.db(), actor, found.items.iter().map(|model| model.id)).await?;
         let owners = owners_of(self.registry.db(), &found.items).await?;
         let mut mapped = mappings_of(self.registry.db(), found.items.iter().map(|model| model.id)).await?;
@@ -118,6 +119,31 @@ impl Integrations<'_> {
             let mapped = mapped.remove(&model.id).unwrap_or_default();
             into_integration(model, owner, counts, mapped)
         })
+    }
+
+    /// The values of the order at the cursor of `request`: as they are now.
+    async fn place(
+        self,
+        actor: &Actor,
+        sort: IntegrationSort,
+        request: PageRequest,
+    ) -> Result<Option<Vec<Value>>> {
+        let Some(cursor) = request.cursor else { return Ok(None) };
+        let terms = order(actor, sort).terms;
+        let mut select = integration::Entity::find_by_id(cursor.id()).select_only();
+        for (number, (term, _)) in terms.iter().enumerate() {
+            select = select.expr_as(term.clone(), format!("term_{number}"));
+        }
+        let row =
+            self.registry.db().query_one(&select.into_query()).await?.ok_or_else(|| cursor.unknown())?;
+        let slug = |column: &str| row.try_get::<String>("", column);
+        Ok(Some(match sort {
+            IntegrationSort::Slug => vec![slug("term_0")?.into()],
+            IntegrationSort::Name | IntegrationSort::NameDescending => {
+                vec![slug("term_0")?.into(), slug("term_1")?.into()]
+            }
+            _ => vec![row.try_get::<i64>("", "term_0")?.into(), slug("term_1")?.into()],
+        }))
     }
 
     /// How many integrations there are of each kind.
@@ -193,60 +219,61 @@ fn narrowed(
     )
 }
 
-fn ordered(
-    select: Select<integration::Entity>,
-    actor: &Actor,
-    sort: IntegrationSort,
-) -> Select<integration::Entity> {
+fn order(actor: &Actor, sort: IntegrationSort) -> ListOrder<integration::Model> {
     use IntegrationSort as S;
     let name = || Expr::expr(Func::lower(Expr::col((integration::Entity, integration::Column::Name))));
-    let select = match sort {
-        S::Slug => select,
-        S::Name => select.order_by(name(), Order::Asc),
-        S::NameDescending => select.order_by(name(), Order::Desc),
-        S::Changed => select.order_by_asc(integration::Column::UpdatedAt),
-        S::ChangedDescending => select.order_by_desc(integration::Column::UpdatedAt),
-        S::Failures => select.order_by(failures(actor), Order::Asc),
-        S::FailuresDescending => select.order_by(failures(actor), Order::Desc),
+    let changed = || integration::Column::UpdatedAt.into_simple_expr();
+    let first = match sort {
+        S::Slug => None,
+        S::Name => Some((name(), Order::Asc)),
+        S::NameDescending => Some((name(), Order::Desc)),
+        S::Changed => Some((changed(), Order::Asc)),
+        S::ChangedDescending => Some((changed(), Order::Desc)),
+        S::Failures => Some((failures(actor), Order::Asc)),
+        S::FailuresDescending => Some((failures(actor), Order::Desc)),
     };
-    select.order_by_asc(integration::Column::SlugKey)
+    let slug = (integration::Column::SlugKey.into_simple_expr(), Order::Asc);
+    ListOrder { terms: first.into_iter().chain([slug]).collect(), place: |row| (0, row.id) }
 }
 
 /// States in which there is trouble now; an outdated client still serves.
 const FAILING: [State; 3] = [State::Retrying, State::Unconfirmed, State::Failed];
 
-/// Ids of integrations, one for each live server in one of `states` that `actor` may see.
-fn servers_in(actor: &Actor, states: &[State]) -> SelectStatement {
-    let mut select = Query::select();
-    select
-        .column((server::Entity, server::Column::IntegrationId))
-        .from(server::Entity)
+/// Ids of integrations, one for each live server of `workspace` in one of `states`.
+fn servers_in(workspace: WorkspaceId, states: &[State]) -> SelectStatement {
+    Query::select()
+        .column((registration::Entity, registration::Column::IntegrationId))
+        .from(registration::Entity)
         .inner_join(
-            registration::Entity,
-            Expr::col((registration::Entity, registration::Column::ServerId))
-                .equals((server::Entity, server::Column::Id)),
+            server::Entity,
+            Expr::col((server::Entity, server::Column::Id))
+                .equals((registration::Entity, registration::Column::ServerId)),
         )
         .and_where(server::Column::DeletedAt.is_null())
-        .and_where(registration::Column::State.is_in(states.iter().map(|state| state.as_str())));
-    if let Some(own) = actor.workspace() {
-        select.and_where(server::Column::WorkspaceId.eq(own.0));
-    }
-    select
+        .and_where(registration::Column::WorkspaceId.eq(workspace.0))
+        .and_where(registration::Column::State.is_in(states.iter().map(|state| state.as_str())))
+        .to_owned()
 }
 
 fn needs_attention(actor: &Actor) -> Condition {
     Condition::all().add(integration::Column::Enabled.eq(true)).add(
-        Condition::any()
-            .add(integration::Column::Unreachable.eq(true))
-            .add(integration::Column::Id.in_subquery(servers_in(actor, &NEEDS_ATTENTION))),
+        Condition::any().add(integration::Column::Unreachable.eq(true)).add(
+            integration::Column::Id.in_subquery(match actor.workspace() {
+                Some(own) => servers_in(own, &NEEDS_ATTENTION),
+                None => tally::scopes_with_states(&NEEDS_ATTENTION),
+            }),
+        ),
     )
 }
 
 fn is_pre_registered(actor: &Actor) -> Condition {
-    let by_hand = clients(actor)
-        .and_where(oauth_client::Column::Status.eq(ClientStatus::Active.as_str()))
-        .and_where(oauth_client::Column::Method.eq(RegistrationMethod::PreRegistered.as_str()))
-        .to_owned();
+    let by_hand = match actor.workspace() {
+        None => tally::scopes_with_method(RegistrationMethod::PreRegistered),
+        Some(_) => clients(actor)
+            .and_where(oauth_client::Column::Status.eq(ClientStatus::Active.as_str()))
+            .and_where(oauth_client::Column::Method.eq(RegistrationMethod::PreRegistered.as_str()))
+            .to_owned(),
+    };
     Condition::any()
         .add(integration::Column::PreRegistered.eq(true))
         .add(integration::Column::Id.in_subquery(by_hand))
@@ -254,11 +281,15 @@ fn is_pre_registered(actor: &Actor) -> Condition {
 
 /// How many registrations of an integration are in trouble.
 fn failures(actor: &Actor) -> Expr {
-    let mut select = servers_in(actor, &FAILING);
-    select.clear_selects().expr(Expr::col((server::Entity, server::Column::Id)).count()).and_where(
-        Expr::col((server::Entity, server::Column::IntegrationId))
-            .equals((integration::Entity, integration::Column::Id)),
-    );
+    let id = (integration::Entity, integration::Column::Id);
+    let select = match actor.workspace() {
+        None => tally::count_in_states(Expr::col(id), &FAILING),
+        Some(own) => servers_in(own, &FAILING)
+            .clear_selects()
+            .expr(Expr::col((registration::Entity, registration::Column::Id)).count())
+            .and_where(Expr::col((registration::Entity, registration::Column::IntegrationId)).equals(id))
+            .to_owned(),
+    };
     Expr::SubQuery(None, Box::new(select.into()))
 }
 

@@ -3,11 +3,12 @@
 use crate::Result;
 use crate::lookup::clients::{active_clients, usable};
 use crate::lookup::servers::RegistrationBrief;
+use crate::lookup::tally;
 use crate::storage::entity::registration;
 use registry_core::clock::Timestamp;
 use registry_core::id::{RegistrationId, WorkspaceId};
 use registry_core::registration::State;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -38,15 +39,8 @@ pub(crate) async fn briefs(
 
 /// How many registrations there are in each state, for metrics.
 pub(crate) async fn count_states(db: &impl ConnectionTrait) -> Result<Vec<(State, u64)>> {
-    let mut counts = Vec::new();
-    for state in State::ALL {
-        let count = registration::Entity::find()
-            .filter(registration::Column::State.eq(state.as_str()))
-            .count(db)
-            .await?;
-        counts.push((*state, count));
-    }
-    Ok(counts)
+    let kept = tally::one(db, tally::ORGANISATION).await?;
+    Ok(State::ALL.iter().map(|state| (*state, kept.all(*state))).collect())
 }
 
 /// The workspace of a registration, for events.

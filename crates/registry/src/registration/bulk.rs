@@ -33,7 +33,7 @@ impl Registrations<'_> {
     ) -> Result<RetriedRegistrations> {
         actor.require(Permission::OperateRegistrations)?;
         let filter = RegistrationFilter { states: vec![State::Failed], ..filter };
-        let select = self.select(actor, &filter).await?;
+        let select = self.choose(actor, &filter).await?.select();
         let mut write = self.registry.begin_write(actor).await?;
         let rows = select
             .order_by_asc(registration::Column::UpdatedAt)

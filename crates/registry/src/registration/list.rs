@@ -14,7 +14,6 @@ use registry_core::permission::Permission;
 use registry_core::registration::{AttemptOutcome, AttemptStep, RegistrationMethod, State};
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use std::collections::HashMap;
 
 /// The standing effort to have a client for one server.
 #[derive(Clone, Debug)]
@@ -127,37 +126,19 @@ impl Registrations<'_> {
         request: PageRequest,
     ) -> Result<Page<Registration>> {
         actor.require(Permission::ReadRegistrations)?;
-        let select = self
-            .select(actor, &filter)
-            .await?
-            .order_by_desc(registration::Column::UpdatedAt)
-            .order_by_asc(registration::Column::Id);
-        let page = crate::pagination::fetch(self.registry.db(), select, request).await?;
-        Ok(Page { items: self.show(self.registry.db(), page.items).await?, total: page.total })
+        let db = self.registry.db();
+        let chosen = self.choose(actor, &filter).await?;
+        let mut page = chosen.page(db, request).await?;
+        let items = self.show(db, std::mem::take(&mut page.items)).await?;
+        Ok(page.with_items(items))
     }
 
-    /// How many registrations are in each state, whatever states the filter names.
+    /// How many registrations are in each state, whatever states the filter names. With a filter by anything but one
+    /// workspace or one integration, at most [`MAX_COUNTED`](crate::MAX_COUNTED) registrations are counted.
     pub async fn counts(self, actor: &Actor, mut filter: RegistrationFilter) -> Result<Vec<(State, u64)>> {
         actor.require(Permission::ReadRegistrations)?;
         filter.states = State::ALL.to_vec();
-        let rows: Vec<(String, i64)> = self
-            .select(actor, &filter)
-            .await?
-            .select_only()
-            .column(registration::Column::State)
-            .column_as(registration::Column::Id.count(), "count")
-            .group_by(registration::Column::State)
-            .into_tuple()
-            .all(self.registry.db())
-            .await?;
-        let counted: HashMap<String, i64> = rows.into_iter().collect();
-        Ok(State::ALL
-            .iter()
-            .map(|state| {
-                let count = counted.get(state.as_str()).copied().unwrap_or(0);
-                (*state, u64::try_from(count).unwrap_or_default())
-            })
-            .collect())
+        self.choose(actor, &filter).await?.counts(self.registry.db()).await
     }
 
     /// One registration with its attempts and clients.

@@ -3,7 +3,7 @@
 
 use crate::configuration::layers::ServerLayers;
 use crate::lookup::workspaces;
-use crate::pagination::{Page, PageRequest};
+use crate::pagination::{ListOrder, MAX_COUNTED, Page, PageRequest, Total};
 use crate::registration::Orphans;
 use crate::registration::brief::workspace_of;
 use crate::storage::audit_action::AuditAction;
@@ -17,8 +17,8 @@ use registry_core::oauth::{Discovery, Failure, UnusableClient};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoSimpleExpr, Order,
+    QueryFilter, QuerySelect,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -114,18 +114,21 @@ impl Orphans<'_> {
                     .add(contains(orphan::Column::ClientName, text)),
             );
         }
-        let select = select.order_by_desc(orphan::Column::Since).order_by_desc(orphan::Column::Id);
-        pagination::fetch(self.registry.db(), select, request).await?.try_map(TryInto::try_into)
+        let place = request.cursor.map(|cursor| vec![cursor.key().into(), cursor.id().into()]);
+        let db = self.registry.db();
+        let order = newest_first();
+        let found = pagination::fetch_ordered(db, select, &order, place, request, Total::Counted);
+        found.await?.try_map(TryInto::try_into)
     }
 
-    /// How many orphaned clients are unresolved.
+    /// How many orphaned clients are unresolved, counted up to [`MAX_COUNTED`].
     pub async fn count_open(self, actor: &Actor) -> Result<u64> {
         actor.require(Permission::ReadRegistrations)?;
         let mut select = orphan::Entity::find().filter(orphan::Column::ResolvedAt.is_null());
         if let Some(own) = actor.workspace() {
             select = select.filter(orphan::Column::WorkspaceId.eq(own.0));
         }
-        Ok(select.count(self.registry.db()).await?)
+        Ok(pagination::count(self.registry.db(), select).await?.min(MAX_COUNTED))
     }
 
     /// Says that an entry is dealt with: the client was deleted by hand, or never existed.
@@ -161,6 +164,14 @@ impl Orphans<'_> {
         write.audit(event.after(json!({ "client_id": changed.client_id, "note": note })));
         write.commit().await?;
         changed.try_into()
+    }
+}
+
+fn newest_first() -> ListOrder<orphan::Model> {
+    let term = |column: orphan::Column| (column.into_simple_expr(), Order::Desc);
+    ListOrder {
+        terms: vec![term(orphan::Column::Since), term(orphan::Column::Id)],
+        place: |row| (row.since, row.id),
     }
 }
 

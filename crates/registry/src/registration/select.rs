@@ -1,64 +1,201 @@
-//! From a filter to the rows it means.
+//! From a filter to the rows it means, and their order: those that changed last first.
+//!
+//! A list reads one state after the other, each in the order of an index, and only as many rows as the page needs. So a page
+//! costs what it shows, whatever the states, and for one workspace or integration as for all.
 
-use crate::lookup::{integrations, servers, workspaces};
+use crate::lookup::{integrations, servers, tally, workspaces};
+use crate::pagination::{ListOrder, MAX_COUNTED, Page, PageRequest, Total};
 use crate::registration::Registrations;
 use crate::registration::list::RegistrationFilter;
 use crate::storage::columns::contains;
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
 use crate::{Actor, Result};
 use registry_core::registration::{ClientStatus, State};
-use sea_orm::sea_query::{Query, SelectStatement, SimpleExpr};
+use sea_orm::sea_query::{Alias, Expr, Query, SelectStatement, SimpleExpr, UnionType};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoSimpleExpr, JoinType, Order, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
 };
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The registrations that a filter means and an actor may know of.
+pub(super) struct Chosen {
+    /// Of every state.
+    every: Select<registration::Entity>,
+    states: Vec<State>,
+    /// Whose counts are kept (see [`tally`]); `None`: they must be counted.
+    scope: Option<Uuid>,
+}
 
 impl Registrations<'_> {
-    /// The registrations that `filter` means and `actor` may know of; joined with their servers.
-    pub(super) async fn select(
-        self,
-        actor: &Actor,
-        filter: &RegistrationFilter,
-    ) -> Result<Select<registration::Entity>> {
-        let mut select =
-            registration::Entity::find().join(JoinType::InnerJoin, registration::Relation::Server.def());
-        if filter.states.is_empty() {
-            select = select.filter(registration::Column::State.ne(State::Withdrawn.as_str()));
-        } else {
-            select = select
-                .filter(registration::Column::State.is_in(filter.states.iter().map(|state| state.as_str())));
-        }
-        if let Some(own) = actor.workspace() {
-            select = select.filter(server::Column::WorkspaceId.eq(own.0));
-        }
+    /// The registrations that `filter` means and `actor` may know of.
+    pub(super) async fn choose(self, actor: &Actor, filter: &RegistrationFilter) -> Result<Chosen> {
+        let db = self.registry.db();
+        let mut workspace = actor.workspace().map(|own| own.0);
         if let Some(reference) = &filter.workspace {
-            let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
-            select = select.filter(server::Column::WorkspaceId.eq(workspace.id));
+            workspace = Some(workspaces::find(db, actor, reference).await?.id);
         }
+        let mut integration = None;
         if let Some(reference) = &filter.integration {
-            let integration = integrations::find(self.registry.db(), actor, reference).await?;
-            select = select.filter(server::Column::IntegrationId.eq(integration.id));
+            integration = Some(integrations::find(db, actor, reference).await?.id);
+        }
+        let mut select = registration::Entity::find();
+        let mut scope = workspace.or(integration).or(Some(tally::ORGANISATION));
+        if let (Some(workspace), Some(integration)) = (workspace, integration) {
+            // A workspace has few servers of one integration, and many of all.
+            scope = None;
+            select = select.filter(registration::Column::ServerId.in_subquery(pair(workspace, integration)));
+        } else if let Some(id) = workspace {
+            select = select.filter(registration::Column::WorkspaceId.eq(id));
+        } else if let Some(id) = integration {
+            select = select.filter(registration::Column::IntegrationId.eq(id));
         }
         if let Some(reference) = &filter.server {
-            let server = servers::find(self.registry.db(), actor, reference).await?;
-            select = select.filter(server::Column::Id.eq(server.id));
+            scope = None;
+            let server = servers::find(db, actor, reference).await?;
+            select = select.filter(registration::Column::ServerId.eq(server.id));
         }
         if let Some(issuer) = &filter.issuer {
+            scope = None;
             let sub = active(oauth_client::Column::Issuer.eq(issuer));
             select = select.filter(registration::Column::Id.in_subquery(sub));
         }
         if let Some(method) = filter.method {
+            scope = None;
             let sub = active(oauth_client::Column::Method.eq(method.as_str()));
             select = select.filter(registration::Column::Id.in_subquery(sub));
         }
         let text = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        Ok(match text {
-            Some(text) => select
+        if let Some(text) = text {
+            scope = None;
+            select = select
+                .join(JoinType::InnerJoin, registration::Relation::Server.def())
                 .join(JoinType::InnerJoin, server::Relation::Workspace.def())
                 .join(JoinType::InnerJoin, server::Relation::Integration.def())
-                .filter(matches(text)),
-            None => select,
-        })
+                .filter(matches(text));
+        }
+        let mut states = filter.states.clone();
+        if states.is_empty() {
+            states = State::ALL.iter().copied().filter(|state| *state != State::Withdrawn).collect();
+        }
+        states.sort_unstable_by_key(|state| state.as_str());
+        states.dedup();
+        Ok(Chosen { every: select, states, scope })
     }
+}
+
+impl Chosen {
+    /// All rows, in no order.
+    pub(super) fn select(self) -> Select<registration::Entity> {
+        let states = self.states.iter().map(|state| state.as_str());
+        self.every.filter(registration::Column::State.is_in(states))
+    }
+
+    /// One page, without what stands around the rows.
+    pub(super) async fn page(
+        self,
+        db: &impl ConnectionTrait,
+        request: PageRequest,
+    ) -> Result<Page<registration::Model>> {
+        let order = by_change();
+        let newest = self.newest(&order, request);
+        let mut rows = registration::Entity::find().filter(registration::Column::Id.in_subquery(newest));
+        for (term, direction) in order.directed(request) {
+            rows = rows.order_by(term, direction);
+        }
+        let rows = rows.all(db).await?;
+        let total = match self.scope {
+            None => Total::Counted,
+            Some(scope) => {
+                let kept = tally::one(db, scope).await?;
+                Total::Known(self.states.iter().map(|state| kept.all(*state)).sum())
+            }
+        };
+        order.page(rows, request).counted(db, total, self.select()).await
+    }
+
+    /// The ids on the page, and one more: the first of those that each state has first from the cursor on.
+    fn newest(&self, order: &ListOrder<registration::Model>, request: PageRequest) -> SelectStatement {
+        let mut all = Query::select();
+        for (number, state) in self.states.iter().enumerate() {
+            let mut select = self.every.clone().filter(registration::Column::State.eq(state.as_str()));
+            if let Some(cursor) = request.cursor {
+                let values = [cursor.key().into(), cursor.id().into()];
+                select = select.filter(order.beyond(request, &values));
+            }
+            for (term, direction) in order.directed(request) {
+                select = select.order_by(term, direction);
+            }
+            let rows = select
+                .select_only()
+                .column(registration::Column::Id)
+                .column(registration::Column::UpdatedAt)
+                .limit(request.offset().saturating_add(request.size).saturating_add(1))
+                .into_query();
+            let mut of_state = Query::select();
+            of_state
+                .columns([registration::Column::Id, registration::Column::UpdatedAt])
+                .from_subquery(rows, Alias::new(format!("of_state_{number}")));
+            if number == 0 {
+                all = of_state;
+            } else {
+                all.union(UnionType::All, of_state);
+            }
+        }
+        let mut newest = Query::select();
+        newest.column(registration::Column::Id).from_subquery(all, "newest");
+        // The terms as the union names them.
+        let columns = [registration::Column::UpdatedAt, registration::Column::Id];
+        for (column, (_, direction)) in columns.into_iter().zip(order.directed(request)) {
+            newest.order_by(column, direction);
+        }
+        newest.limit(request.size + 1).offset(request.offset()).to_owned()
+    }
+
+    /// How many there are in each state.
+    pub(super) async fn counts(self, db: &impl ConnectionTrait) -> Result<Vec<(State, u64)>> {
+        if let Some(scope) = self.scope {
+            let kept = tally::one(db, scope).await?;
+            return Ok(State::ALL.iter().map(|state| (*state, kept.all(*state))).collect());
+        }
+        // One pass, which ends when it has read as many rows as a list counts at most.
+        let mut rows = self.every.select_only().column(registration::Column::State).into_query();
+        rows.limit(MAX_COUNTED);
+        let counts = Query::select()
+            .column(registration::Column::State)
+            .expr_as(Expr::cust("COUNT(*)"), "count")
+            .from_subquery(rows, "counted")
+            .group_by_col(registration::Column::State)
+            .to_owned();
+        let mut counted = HashMap::new();
+        for row in db.query_all(&counts).await? {
+            let (state, count): (String, i64) = (row.try_get("", "state")?, row.try_get("", "count")?);
+            counted.insert(state, count.unsigned_abs());
+        }
+        let of = |state: State| counted.get(state.as_str()).copied().unwrap_or(0);
+        Ok(State::ALL.iter().map(|state| (*state, of(*state))).collect())
+    }
+}
+
+fn by_change() -> ListOrder<registration::Model> {
+    ListOrder {
+        terms: vec![
+            (registration::Column::UpdatedAt.into_simple_expr(), Order::Desc),
+            (registration::Column::Id.into_simple_expr(), Order::Asc),
+        ],
+        place: |row| (row.updated_at, row.id),
+    }
+}
+
+/// The servers of one integration in one workspace, deleted ones too.
+fn pair(workspace: Uuid, integration: Uuid) -> SelectStatement {
+    Query::select()
+        .column(server::Column::Id)
+        .from(server::Entity)
+        .and_where(server::Column::WorkspaceId.eq(workspace))
+        .and_where(server::Column::IntegrationId.eq(integration))
+        .to_owned()
 }
 
 /// The registrations whose active client is such a one.

@@ -6,14 +6,14 @@ use crate::configuration::mapped_secrets::{MappedSecret, SecretMapping, mappings
 use crate::lookup::integrations::{IntegrationRef, integration_ref};
 use crate::lookup::servers::{RegistrationBrief, ServerRef, find};
 use crate::lookup::slugs::{show, stored_slug};
+use crate::lookup::workspaces;
 use crate::lookup::workspaces::WorkspaceRef;
-use crate::lookup::{integrations, workspaces};
-use crate::pagination::{Page, PageRequest};
+use crate::pagination::Page;
 use crate::registration::brief;
 use crate::servers::Servers;
-use crate::storage::columns::{contains, json, moment};
+use crate::storage::columns::{json, moment};
 use crate::storage::entity::{attempt, integration, registration, server, workspace};
-use crate::{Actor, Error, Result, pagination};
+use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::ServerId;
 use registry_core::metadata::Resolution;
@@ -22,7 +22,7 @@ use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::registration::AttemptStep;
 use registry_core::slug::{Reference, Slug};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 
@@ -93,19 +93,6 @@ pub struct ServerChange {
     pub replacements: ReplacementMode,
 }
 
-/// Which servers to list.
-#[derive(Clone, Debug, Default)]
-pub struct ServerFilter {
-    /// Of this workspace.
-    pub workspace: Option<Reference>,
-    /// Of this integration.
-    pub integration: Option<Reference>,
-    /// Part of name or slug, ignoring case.
-    pub search: Option<String>,
-    /// Only these; empty: all.
-    pub ids: Vec<Reference>,
-}
-
 /// What is sent for one server.
 #[derive(Clone, Debug)]
 pub struct ClientMetadata {
@@ -128,52 +115,8 @@ impl Servers<'_> {
     pub async fn get(self, actor: &Actor, reference: &ServerRef) -> Result<Server> {
         actor.require(Permission::ReadServers)?;
         let model = find(self.registry.db(), actor, reference).await?;
-        let mut page = self.show(self.registry.db(), Page { items: vec![model], total: 1 }).await?;
+        let mut page = self.show(self.registry.db(), Page::whole(vec![model])).await?;
         page.items.pop().ok_or_else(|| Error::not_found("server", show(&reference.server)))
-    }
-
-    /// Servers by workspace and slug.
-    pub async fn list(
-        self,
-        actor: &Actor,
-        filter: ServerFilter,
-        request: PageRequest,
-    ) -> Result<Page<Server>> {
-        actor.require(Permission::ListServers)?;
-        let mut select = server::Entity::find().filter(server::Column::DeletedAt.is_null());
-        if let Some(own) = actor.workspace() {
-            select = select.filter(server::Column::WorkspaceId.eq(own.0));
-        }
-        if let Some(reference) = &filter.workspace {
-            let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
-            select = select.filter(server::Column::WorkspaceId.eq(workspace.id));
-        }
-        if let Some(reference) = &filter.integration {
-            let integration = integrations::find(self.registry.db(), actor, reference).await?;
-            select = select.filter(server::Column::IntegrationId.eq(integration.id));
-        }
-        if let Some(text) = filter.search.filter(|text| !text.is_empty()) {
-            select = select.filter(
-                Condition::any()
-                    .add(contains(server::Column::Name, &text))
-                    .add(contains(server::Column::Slug, &text)),
-            );
-        }
-        if !filter.ids.is_empty() {
-            // Two lists, not a term for each: expressions are walked and dropped recursively.
-            let (mut ids, mut keys) = (Vec::new(), Vec::new());
-            for reference in filter.ids {
-                match reference {
-                    Reference::Id(id) => ids.push(id),
-                    Reference::Slug(key) => keys.push(key),
-                }
-            }
-            let any = Condition::any().add(server::Column::Id.is_in(ids));
-            select = select.filter(any.add(server::Column::SlugKey.is_in(keys)));
-        }
-        let select = select.order_by_asc(server::Column::SlugKey).order_by_asc(server::Column::Id);
-        let found = pagination::fetch(self.registry.db(), select, request).await?;
-        self.show(self.registry.db(), found).await
     }
 
     /// What is sent for a server, where each value comes from, and what was really sent last.

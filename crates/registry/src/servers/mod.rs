@@ -3,6 +3,7 @@
 
 pub(crate) mod create;
 pub(crate) mod crud;
+pub(crate) mod list;
 mod place;
 pub(crate) mod update;
 

@@ -96,7 +96,7 @@ impl<'a> Servers<'a> {
             );
             affected = before.apply(&mut write, "/configurations", "server saved").await?.affected;
         }
-        let page = self.show(&write.txn, Page { items: vec![after], total: 1 }).await?;
+        let page = self.show(&write.txn, Page::whole(vec![after])).await?;
         write.commit().await?;
         let value = page
             .items

@@ -4,7 +4,8 @@ use crate::storage::database_fault::DatabaseFault;
 use crate::storage::writability::is_distrusted;
 use crate::{Error, Result};
 use sea_orm::sqlx::Connection;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What happens when an SQLite database does not exist.
@@ -14,6 +15,15 @@ pub enum Missing {
     Create,
     /// Opening fails.
     Refuse,
+}
+
+static OBSERVER: OnceLock<fn(&Statement)> = OnceLock::new();
+
+/// Calls `observer` with every statement that this process sends from now on. For tests that explain statements; only the
+/// first observer of a process is called.
+#[doc(hidden)]
+pub fn observe_statements(observer: fn(&Statement)) {
+    let _ = OBSERVER.set(observer);
 }
 
 /// Opens the database behind `url`.
@@ -68,7 +78,12 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
         Error::Unavailable(why.to_owned())
     })?;
     // Statements per request: the first thing to look at when requests become slow.
-    db.set_metric_callback(|_| metrics::counter!("mcp_registry_database_statements_total").increment(1));
+    db.set_metric_callback(|info| {
+        metrics::counter!("mcp_registry_database_statements_total").increment(1);
+        if let Some(observe) = OBSERVER.get() {
+            observe(info.statement);
+        }
+    });
     debug_assert!(matches!(db.get_database_backend(), DbBackend::Sqlite | DbBackend::Postgres));
     Ok(db)
 }

@@ -6,7 +6,7 @@ use crate::lookup::free_slug::SlugSpace;
 use crate::lookup::slugs::{insert_unique, stored_slug};
 use crate::lookup::workspaces::find;
 use crate::lookup::{free_slug, naming};
-use crate::pagination::{Page, PageRequest};
+use crate::pagination::{ListOrder, Page, PageRequest, Total};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{contains, moment};
 use crate::storage::entity::{api_key, integration, membership, user, workspace};
@@ -19,8 +19,8 @@ use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::{Reference, Slug};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, IntoSimpleExpr,
+    Order, QueryFilter,
 };
 use serde_json::json;
 
@@ -104,7 +104,7 @@ impl Workspaces<'_> {
         find(self.registry.db(), actor, reference).await?.try_into()
     }
 
-    /// Workspaces by name.
+    /// Workspaces by slug.
     pub async fn list(
         self,
         actor: &Actor,
@@ -123,8 +123,20 @@ impl Workspaces<'_> {
                     .add(contains(workspace::Column::Slug, &text)),
             );
         }
-        let select = select.order_by_asc(workspace::Column::SlugKey);
-        pagination::fetch(self.registry.db(), select, request).await?.try_map(TryInto::try_into)
+        let db = self.registry.db();
+        let order = ListOrder {
+            terms: vec![(workspace::Column::SlugKey.into_simple_expr(), Order::Asc)],
+            place: |row: &workspace::Model| (0, row.id),
+        };
+        let place = match request.cursor {
+            None => None,
+            Some(cursor) => {
+                let row = workspace::Entity::find_by_id(cursor.id()).one(db).await?;
+                Some(vec![row.ok_or_else(|| cursor.unknown())?.slug_key.into()])
+            }
+        };
+        let found = pagination::fetch_ordered(db, select, &order, place, request, Total::Counted);
+        found.await?.try_map(TryInto::try_into)
     }
 
     /// Changes a workspace.

@@ -2,8 +2,8 @@
 //! its deletion.
 
 use crate::lookup::integrations::{IntegrationRef, access_enabled, integration_ref};
-use crate::lookup::workspaces;
-use crate::pagination::{Page, PageRequest};
+use crate::lookup::{tally, workspaces};
+use crate::pagination::{self, Page, PageRequest};
 use crate::storage::entity::{access, api_key, integration, registration, server, user};
 use crate::workspaces::Workspaces;
 use crate::{Actor, Result, Workspace, WorkspaceFilter};
@@ -11,8 +11,9 @@ use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_core::slug::Reference;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, RelationTrait,
 };
 use std::collections::HashMap;
@@ -72,22 +73,20 @@ impl Workspaces<'_> {
         let found = self.list(actor, filter, request).await?;
         let ids: Vec<Uuid> = found.items.iter().map(|workspace| workspace.id.0).collect();
         let db = self.registry.db();
-        let access = IntegrationAccess::load(db, &ids).await?;
-        let registrations = count_registrations(db, &ids).await?;
-        let servers = count_servers(db, &ids).await?;
+        let access = AccessCounts::of(db, &ids).await?;
+        let mut kept = tally::of(db, ids).await?;
         found.try_map(|workspace| {
             let id = workspace.id.0;
-            let in_state = |state: State| registrations.get(&(id, state)).copied().unwrap_or(0);
-            let servers = servers.get(&id).copied().unwrap_or_default();
+            let kept = kept.remove(&id).unwrap_or_default();
             Ok(WorkspaceSummary {
-                integrations: access.usable_by(id).count() as u64,
-                servers: servers.all,
+                integrations: access.usable_by(id),
+                servers: kept.servers,
                 registrations: State::ALL
                     .iter()
-                    .map(|state| (*state, in_state(*state)))
+                    .map(|state| (*state, kept.live(*state)))
                     .filter(|(_, count)| *count > 0)
                     .collect(),
-                overrides: servers.configured + access.count_workspace_layers(id),
+                overrides: kept.configured + access.layers.get(&id).copied().unwrap_or(0),
                 workspace,
             })
         })
@@ -189,69 +188,74 @@ impl IntegrationAccess {
             access_enabled(model, row, WorkspaceId(workspace))
         })
     }
+}
 
-    /// How many live integrations have a configuration in the layer of `workspace`.
-    fn count_workspace_layers(&self, workspace: Uuid) -> u64 {
-        self.integrations
-            .iter()
-            .filter_map(|model| self.rows.get(&(model.id, workspace)))
-            .filter(|row| row.configuration.is_some())
-            .count() as u64
+/// How many integrations some workspaces may use, and how many layers they set. The access rows of these workspaces are
+/// counted, not read; no row means that `integration.global_access` decides.
+struct AccessCounts {
+    /// Organisation-wide integrations that every workspace may use.
+    global: u64,
+    /// By workspace: its own integrations, and organisation-wide ones that are enabled for it alone.
+    more: HashMap<Uuid, u64>,
+    /// By workspace: integrations for everybody that are disabled for it.
+    fewer: HashMap<Uuid, u64>,
+    /// By workspace: live integrations with a configuration in its workspace layer.
+    layers: HashMap<Uuid, u64>,
+}
+
+/// Workspace, and a row for each kind that is counted.
+type AccessCount = (Uuid, i64, i64, i64);
+
+impl AccessCounts {
+    async fn of(db: &impl ConnectionTrait, workspaces: &[Uuid]) -> Result<Self> {
+        let live = integration::Entity::find().filter(integration::Column::DeletedAt.is_null());
+        let global = live
+            .clone()
+            .filter(integration::Column::WorkspaceId.is_null())
+            .filter(integration::Column::GlobalAccess.eq(true));
+        let global = pagination::count(db, global).await?;
+        let own: Vec<(Uuid, i64)> = live
+            .select_only()
+            .column(integration::Column::WorkspaceId)
+            .column_as(integration::Column::Id.count(), "count")
+            .filter(integration::Column::WorkspaceId.is_in(workspaces.iter().copied()))
+            .group_by(integration::Column::WorkspaceId)
+            .into_tuple()
+            .all(db)
+            .await?;
+        let where_so = |condition: Condition| Expr::expr(Expr::case(condition, 1).finally(0)).sum();
+        let shared = || Condition::all().add(integration::Column::WorkspaceId.is_null());
+        let differs = |enabled: bool| {
+            let condition = shared().add(access::Column::Enabled.eq(enabled));
+            where_so(condition.add(integration::Column::GlobalAccess.eq(!enabled)))
+        };
+        let rows: Vec<AccessCount> = access::Entity::find()
+            .join(JoinType::InnerJoin, access::Relation::Integration.def())
+            .select_only()
+            .column(access::Column::WorkspaceId)
+            .expr_as(differs(true), "more")
+            .expr_as(differs(false), "fewer")
+            .expr_as(where_so(Condition::all().add(access::Column::Configuration.is_not_null())), "layers")
+            .filter(access::Column::WorkspaceId.is_in(workspaces.iter().copied()))
+            .filter(integration::Column::DeletedAt.is_null())
+            .group_by(access::Column::WorkspaceId)
+            .into_tuple()
+            .all(db)
+            .await?;
+        let mut counts = Self { global, more: HashMap::new(), fewer: HashMap::new(), layers: HashMap::new() };
+        for (id, count) in own {
+            *counts.more.entry(id).or_default() += count.unsigned_abs();
+        }
+        for (id, more, fewer, layers) in rows {
+            *counts.more.entry(id).or_default() += more.unsigned_abs();
+            counts.fewer.insert(id, fewer.unsigned_abs());
+            counts.layers.insert(id, layers.unsigned_abs());
+        }
+        Ok(counts)
     }
-}
 
-/// The number of registrations of live servers, by workspace and state. States without registrations have no entry.
-async fn count_registrations(
-    db: &impl ConnectionTrait,
-    workspaces: &[Uuid],
-) -> Result<HashMap<(Uuid, State), u64>> {
-    let rows: Vec<(Uuid, String, i64)> = registration::Entity::find()
-        .join(JoinType::InnerJoin, registration::Relation::Server.def())
-        .select_only()
-        .column(server::Column::WorkspaceId)
-        .column(registration::Column::State)
-        .column_as(registration::Column::Id.count(), "count")
-        .filter(server::Column::WorkspaceId.is_in(workspaces.iter().copied()))
-        .filter(server::Column::DeletedAt.is_null())
-        .group_by(server::Column::WorkspaceId)
-        .group_by(registration::Column::State)
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(id, state, count)| Some(((id, State::parse(&state)?), count.unsigned_abs())))
-        .collect())
-}
-
-/// Counts of the live servers of one workspace.
-#[derive(Clone, Copy, Default)]
-struct ServerCounts {
-    all: u64,
-    /// Servers whose server layer has a configuration.
-    configured: u64,
-}
-
-/// Counts live servers by workspace. Workspaces without servers have no entry.
-async fn count_servers(
-    db: &impl ConnectionTrait,
-    workspaces: &[Uuid],
-) -> Result<HashMap<Uuid, ServerCounts>> {
-    let rows: Vec<(Uuid, i64, i64)> = server::Entity::find()
-        .select_only()
-        .column(server::Column::WorkspaceId)
-        .column_as(server::Column::Id.count(), "all")
-        .column_as(server::Column::Configuration.count(), "configured")
-        .filter(server::Column::WorkspaceId.is_in(workspaces.iter().copied()))
-        .filter(server::Column::DeletedAt.is_null())
-        .group_by(server::Column::WorkspaceId)
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, all, configured)| {
-            (id, ServerCounts { all: all.unsigned_abs(), configured: configured.unsigned_abs() })
-        })
-        .collect())
+    fn usable_by(&self, workspace: Uuid) -> u64 {
+        let of = |counts: &HashMap<Uuid, u64>| counts.get(&workspace).copied().unwrap_or(0);
+        (self.global + of(&self.more)).saturating_sub(of(&self.fewer))
+    }
 }

@@ -93,7 +93,7 @@ async fn render(
     let page = Page {
         shell: Shell::of(request, signed_in, "api-keys", "API keys"),
         previous: (number > 1).then(|| link(number - 1)),
-        next: found.has_more(wanted).then(|| link(number + 1)),
+        next: found.has_more.then(|| link(number + 1)),
         items: found.items,
         ended,
         working,

@@ -58,9 +58,9 @@ fn file(signed_in: SignedInUser, query: &Query, format: AuditFormat) -> Result<H
                 .range(&signed_in.actor, filter.clone(), *seek, EXPORT_BATCH)
                 .await?;
             let head = *seek == AuditCursor::Newest;
-            sending.more = found.older;
-            if let Some(last) = found.items.last() {
-                sending.seek = AuditCursor::Before(last.number);
+            sending.more = found.older.is_some();
+            if let Some(number) = found.older {
+                sending.seek = AuditCursor::Before(number);
             }
             let part = export_audit(found.items, format, head)?;
             Ok(Some((web::Bytes::from(part), sending)))

@@ -81,9 +81,8 @@ async fn show(
     };
     let found = signed_in.registry.audit().range(&signed_in.actor, filter, seek, PAGE_SIZE).await?;
     let filters = query.filters();
-    let link = |name: &str, event: Option<&AuditEvent>| {
-        event.map(|event| format!("/ui/audit?{filters}&{name}={}", event.number))
-    };
+    let link =
+        |name: &str, number: Option<i64>| number.map(|number| format!("/ui/audit?{filters}&{name}={number}"));
     let (status, title) = if problems.is_empty() {
         (StatusCode::OK, "Audit log")
     } else {
@@ -91,8 +90,8 @@ async fn show(
     };
     let page = Page {
         shell: Shell::of(&request, &signed_in, "audit", title),
-        older: link("before", found.items.last().filter(|_| found.older)),
-        newer: link("after", found.items.first().filter(|_| found.newer)),
+        older: link("before", found.older),
+        newer: link("after", found.newer),
         begins: signed_in.registry.audit().begins_at(&signed_in.actor).await?,
         items: found.items,
         query,

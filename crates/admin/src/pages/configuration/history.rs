@@ -146,7 +146,7 @@ async fn show(
     let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let wanted = PageRequest::new(query.page, PAGE_SIZE);
     let found = registry.configurations().revisions(actor, &scope.subject, wanted).await?;
-    let more = found.has_more(wanted);
+    let more = found.has_more;
     let turn = |page| link(&scope, &Query { a: query.a, b: query.b, page, ..query.like() });
     let previous = query.page.checked_sub(1).map(turn);
     let next = more.then(|| turn(query.page + 1));

@@ -4,7 +4,7 @@ use super::all_workspaces;
 use super::query::{PAGE_SIZES, Query};
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Shell, go, html};
+use crate::view::{Around, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -29,6 +29,7 @@ struct Page {
     items: Vec<Integration>,
     workspaces: Vec<Workspace>,
     total: u64,
+    total_text: String,
     views: IntegrationViews,
     /// Number of the first row.
     first: u64,
@@ -137,9 +138,9 @@ async fn list(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
     let (query, registry, actor) = (query.into_inner(), &signed_in.registry, &signed_in.actor);
-    let wanted = PageRequest::new(query.page, query.size());
-    let found = registry.integrations().list(actor, query.filter(), wanted).await?;
-    let more = found.has_more(wanted);
+    let place = query.place();
+    let found = registry.integrations().list(actor, query.filter(), place.request(query.size())).await?;
+    let Around { previous, next } = place.around(&found);
     let shell = Shell::of(&request, &signed_in, "integrations", "Integrations");
     let drafts = if found.total == 0 && shell.may_write() {
         registry.drafts().list(actor, PageRequest::new(0, 1)).await?.total
@@ -151,11 +152,12 @@ async fn list(
         shell,
         workspaces: all_workspaces(&signed_in).await?,
         views: registry.integrations().views(actor).await?,
-        previous: query.page.checked_sub(1).map(|page| query.with_page(page)),
-        next: more.then(|| query.with_page(query.page + 1)),
-        items: found.items,
+        previous: previous.map(|place| query.with_place(&place)),
+        next: next.map(|place| query.with_place(&place)),
         total: found.total,
-        first: query.page.saturating_mul(query.size()).saturating_add(1),
+        total_text: found.total_text(),
+        items: found.items,
+        first: place.first(query.size()),
         now: registry.now(),
         query,
     };

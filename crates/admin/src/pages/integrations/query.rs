@@ -1,5 +1,6 @@
 //! The filters of the list, all of them in the URL.
 
+use crate::view::Place;
 use registry::{IntegrationFilter, IntegrationSort};
 use registry_core::registration::AuthType;
 use registry_core::slug::Reference;
@@ -27,6 +28,8 @@ pub(super) struct Query {
     pub(super) sort: String,
     pub(super) size: u64,
     pub(super) page: u64,
+    /// Where the page begins.
+    pub(super) at: String,
 }
 
 impl Query {
@@ -90,15 +93,21 @@ impl Query {
         if text.is_empty() { "/ui/integrations".to_owned() } else { format!("/ui/integrations?{text}") }
     }
 
-    pub(super) fn with_page(&self, page: u64) -> String {
+    pub(super) fn place(&self) -> Place {
+        Place { page: self.page, at: self.at.clone() }
+    }
+
+    pub(super) fn with_place(&self, place: &Place) -> String {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        let place = pairs.extend_pairs(place.fields()).finish();
         let address = self.address();
         let separator = if address.contains('?') { '&' } else { '?' };
-        if page == 0 { address } else { format!("{address}{separator}page={page}") }
+        if place.is_empty() { address } else { format!("{address}{separator}{place}") }
     }
 
     /// The URL of the list.
     pub(super) fn here(&self) -> String {
-        self.with_page(self.page)
+        self.with_place(&self.place())
     }
 
     /// The query in a URL of the list; the default for any other URL.
@@ -151,11 +160,12 @@ mod tests {
     #[test]
     fn list_urls_contain_only_non_default_parameters() {
         let query = Query { q: "a b".into(), view: "custom".into(), sort: "name".into(), ..Query::default() };
-        assert_eq!(query.with_page(2), "/ui/integrations?q=a+b&view=custom&sort=name&page=2");
+        let at = |page| Place { page, ..Place::default() };
+        assert_eq!(query.with_place(&at(2)), "/ui/integrations?q=a+b&view=custom&sort=name&page=2");
         assert_eq!(query.without("view"), "/ui/integrations?q=a+b&sort=name");
-        assert_eq!(Query::default().with_page(0), "/ui/integrations");
+        assert_eq!(Query::default().with_place(&at(0)), "/ui/integrations");
         assert_eq!(
-            Query { size: 7, sort: "x".into(), ..Query::default() }.with_page(1),
+            Query { size: 7, sort: "x".into(), ..Query::default() }.with_place(&at(1)),
             "/ui/integrations?page=1"
         );
     }

@@ -5,11 +5,11 @@ use super::query::Query;
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
 use crate::pages::registrations::labels;
-use crate::view::{Shell, go, html};
+use crate::view::{Around, Place, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{PageRequest, Registration, RetriedRegistrations, Workspace};
+use registry::{Registration, RetriedRegistrations, Workspace};
 use registry_core::clock::Timestamp;
 use registry_core::id::RegistrationId;
 use registry_core::permission::Permission;
@@ -33,7 +33,7 @@ struct ListPage {
     counts: Vec<(State, u64)>,
     all: u64,
     items: Vec<Registration>,
-    total: u64,
+    total: String,
     /// Number of the first row.
     first: u64,
     /// Whether something changes without a user's action.
@@ -51,6 +51,20 @@ struct ListPage {
 }
 
 impl ListPage {
+    /// The integration that is filtered by, where the picker has no entry for it.
+    fn other_integration(&self) -> Option<&str> {
+        let chosen = self.query.integration.as_str();
+        let listed = self.integrations.iter().any(|(slug, _)| slug.as_str() == chosen);
+        (!chosen.is_empty() && !listed).then_some(chosen)
+    }
+
+    /// The workspace that is filtered by, where the picker has no entry for it.
+    fn other_workspace(&self) -> Option<&str> {
+        let chosen = self.query.ws.as_str();
+        let listed = self.workspaces.iter().any(|one| one.slug.as_str() == chosen);
+        (!chosen.is_empty() && !listed).then_some(chosen)
+    }
+
     /// Whether this part of the page refreshes itself.
     fn refreshes(&self) -> bool {
         self.moving && self.query.is_live()
@@ -138,26 +152,27 @@ pub(super) async fn render(
 ) -> Result<HttpResponse, Failure> {
     let (registry, actor) = (&signed_in.registry, &signed_in.actor);
     let counts = registry.registrations().counts(actor, query.filter()).await?;
-    let wanted = PageRequest::new(query.page, PAGE_SIZE);
-    let found = registry.registrations().list(actor, query.filter(), wanted).await?;
+    let place = query.place();
+    let found = registry.registrations().list(actor, query.filter(), place.request(PAGE_SIZE)).await?;
+    let Around { previous, next } = place.around(&found);
     let name = open.as_ref().map_or_else(|| "Registrations".to_owned(), Open::name);
     let title = if problem.is_some() { format!("Problem: {name}") } else { name };
     let beside = open.as_ref().map(|open| open.detail.registration.id);
-    let link = |page: u64| query.with_page(page).address(beside);
+    let link = |place: Place| query.with_place(place).address(beside);
     let page = ListPage {
         shell: Shell::of(request, signed_in, "registrations", title),
         all: counts.iter().filter(|(state, _)| *state != State::Withdrawn).map(|(_, count)| count).sum(),
         moving: open.as_ref().is_some_and(Open::moves)
             || counts.iter().any(|(state, count)| *count > 0 && labels::moves(*state)),
-        previous: query.page.checked_sub(1).map(link),
-        next: found.has_more(wanted).then(|| link(query.page.saturating_add(1))),
-        first: query.page.saturating_mul(PAGE_SIZE).saturating_add(1),
+        previous: previous.map(link),
+        next: next.map(link),
+        first: place.first(PAGE_SIZE),
         orphans: registry.orphans().count_open(actor).await?,
         integrations: registry.dashboard().integration_names(actor).await?,
         workspaces: super::super::integrations::all_workspaces(signed_in).await?,
         may_operate: actor.can(Permission::OperateRegistrations),
+        total: found.total_text(),
         items: found.items,
-        total: found.total,
         now: registry.now(),
         query,
         counts,

@@ -2,6 +2,7 @@
 
 use crate::http::choice::known;
 use crate::http::failure::Failure;
+use crate::view::Place;
 use registry::RegistrationFilter;
 use registry_core::id::RegistrationId;
 use registry_core::registration::{RegistrationMethod, State};
@@ -22,6 +23,8 @@ pub(super) struct Query {
     /// `off`: the page does not refresh itself.
     pub(super) live: String,
     pub(super) page: u64,
+    /// Where the page begins.
+    pub(super) at: String,
 }
 
 impl Query {
@@ -64,11 +67,15 @@ impl Query {
     }
 
     pub(super) fn with_state(&self, state: &str) -> Self {
-        Self { state: state.to_owned(), page: 0, ..self.clone() }
+        Self { state: state.to_owned(), ..self.with_place(Place::default()) }
     }
 
-    pub(super) fn with_page(&self, page: u64) -> Self {
-        Self { page, ..self.clone() }
+    pub(super) fn place(&self) -> Place {
+        Place { page: self.page, at: self.at.clone() }
+    }
+
+    pub(super) fn with_place(&self, Place { page, at }: Place) -> Self {
+        Self { page, at, ..self.clone() }
     }
 
     pub(super) fn with_live(&self, live: &str) -> Self {
@@ -93,9 +100,7 @@ impl Query {
     pub(super) fn address(&self, open: Option<RegistrationId>) -> String {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
         pairs.extend_pairs(self.fields());
-        if self.page > 0 {
-            pairs.append_pair("page", &self.page.to_string());
-        }
+        pairs.extend_pairs(self.place().fields());
         let (pairs, id) = (pairs.finish(), open.map(|id| format!("/{id}")).unwrap_or_default());
         let mark = if pairs.is_empty() { "" } else { "?" };
         format!("/ui/registrations{id}{mark}{pairs}")

@@ -69,7 +69,7 @@ async fn render(
     let page = Page {
         shell: Shell::of(request, signed_in, "settings", title),
         previous: (number > 1).then(|| address(number - 1)),
-        next: found.has_more(wanted).then(|| address(number + 1)),
+        next: found.has_more.then(|| address(number + 1)),
         items: found.items,
         total: found.total,
         link,

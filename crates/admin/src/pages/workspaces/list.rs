@@ -2,11 +2,11 @@
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Shell, html};
+use crate::view::{Around, Place, Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
-use registry::{PageRequest, WorkspaceFilter, WorkspaceSummary};
+use registry::{WorkspaceFilter, WorkspaceSummary};
 use registry_core::clock::Timestamp;
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ struct ListPage {
     shell: Shell,
     q: String,
     items: Vec<WorkspaceSummary>,
-    total: u64,
+    total: String,
     first: u64,
     previous: Option<String>,
     next: Option<String>,
@@ -30,6 +30,8 @@ struct ListPage {
 struct Query {
     q: String,
     page: u64,
+    /// Where the page begins.
+    at: String,
 }
 
 #[get("/workspaces")]
@@ -39,20 +41,21 @@ pub(super) async fn list(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
     let filter = WorkspaceFilter { search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()) };
-    let wanted = PageRequest::new(query.page, PAGE_SIZE);
+    let place = Place { page: query.page, at: query.at.clone() };
+    let wanted = place.request(PAGE_SIZE);
     let found = signed_in.registry.workspaces().summaries(&signed_in.actor, filter, wanted).await?;
-    let link = |page: u64| {
-        let page = page.to_string();
+    let Around { previous, next } = place.around(&found);
+    let link = |place: Place| {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-        pairs.append_pair("q", &query.q).append_pair("page", &page);
+        pairs.append_pair("q", &query.q).extend_pairs(place.fields());
         format!("/ui/workspaces?{}", pairs.finish())
     };
     let page = ListPage {
         shell: Shell::of(&request, &signed_in, "workspaces", "Workspaces"),
-        previous: query.page.checked_sub(1).map(link),
-        next: found.has_more(wanted).then(|| link(query.page.saturating_add(1))),
-        first: query.page.saturating_mul(PAGE_SIZE).saturating_add(1),
-        total: found.total,
+        previous: previous.map(link),
+        next: next.map(link),
+        first: place.first(PAGE_SIZE),
+        total: found.total_text(),
         items: found.items,
         now: signed_in.registry.now(),
         q: query.into_inner().q,

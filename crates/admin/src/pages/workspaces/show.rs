@@ -2,11 +2,11 @@
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Shell, html};
+use crate::view::{Around, Place, Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
-use registry::{PageRequest, Server, ServerFilter, Workspace, WorkspaceIntegration};
+use registry::{Server, ServerFilter, Workspace, WorkspaceIntegration};
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ struct Page {
     workspace: Workspace,
     integrations: Vec<WorkspaceIntegration>,
     servers: Vec<Server>,
-    total: u64,
+    total: String,
     q: String,
     previous: Option<String>,
     next: Option<String>,
@@ -34,6 +34,8 @@ struct Page {
 struct Query {
     q: String,
     page: u64,
+    /// Where the page begins.
+    at: String,
 }
 
 #[get("/workspaces/{workspace}")]
@@ -51,19 +53,20 @@ pub(super) async fn show(
         search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()),
         ..ServerFilter::default()
     };
-    let wanted = PageRequest::new(query.page, PAGE_SIZE);
-    let servers = registry.servers().list(actor, filter, wanted).await?;
-    let link = |page: u64| {
+    let place = Place { page: query.page, at: query.at.clone() };
+    let servers = registry.servers().list(actor, filter, place.request(PAGE_SIZE)).await?;
+    let Around { previous, next } = place.around(&servers);
+    let link = |place: Place| {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-        pairs.append_pair("q", &query.q).append_pair("page", &page.to_string());
+        pairs.append_pair("q", &query.q).extend_pairs(place.fields());
         format!("/ui/workspaces/{}?{}", workspace.slug, pairs.finish())
     };
     let page = Page {
         shell: Shell::of(&request, &signed_in, "workspaces", workspace.name.clone()),
         integrations: registry.workspaces().integrations(actor, &reference).await?,
-        previous: query.page.checked_sub(1).map(link),
-        next: servers.has_more(wanted).then(|| link(query.page.saturating_add(1))),
-        total: servers.total,
+        previous: previous.map(link),
+        next: next.map(link),
+        total: servers.total_text(),
         servers: servers.items,
         q: query.q.clone(),
         may_manage: actor.can(Permission::UpdateWorkspaces) && actor.workspace().is_none(),

@@ -91,7 +91,11 @@ pub(crate) struct ListIntegrations {
     /// changed, `-failures` with the one that has most failing registrations.
     #[param(inline)]
     sort: Option<Sort>,
-    /// Page number, from 0.
+    /// Where the page begins: the `next_cursor` of the page before, with the same filters. The cost of a page does not
+    /// depend on its place. `current_page` is ignored.
+    #[param(max_length = 64, example = json!(null))]
+    cursor: Option<String>,
+    /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
     /// Items per page; 100 when absent.
@@ -111,7 +115,7 @@ pub(crate) struct ListIntegrations {
 #[get("/mcp-integrations")]
 pub(crate) async fn list_integrations(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListIntegrations = caller.query()?;
-    let page = query::page(asked.current_page, asked.page_size)?;
+    let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
     let filter = IntegrationFilter {
         search: query::filled(asked.search),
         owner: match asked.r#type.unwrap_or_default() {
@@ -128,5 +132,5 @@ pub(crate) async fn list_integrations(state: web::Data<ApiState>, caller: Caller
         sort: asked.sort.unwrap_or_default().into(),
     };
     let found = state.registry.integrations().list(&caller.actor, filter, page).await?;
-    Ok(answer::ok(&Listed::new(found, page, IntegrationView::try_from)?))
+    Ok(answer::ok(&Listed::new(found, IntegrationView::try_from)?))
 }

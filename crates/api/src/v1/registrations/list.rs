@@ -39,7 +39,11 @@ pub(crate) struct ListRegistrations {
     /// ignoring case; `workspace/server` matches both slugs.
     #[param(max_length = 300, example = "linear")]
     search: Option<String>,
-    /// Page number, from 0.
+    /// Where the page begins: the `next_cursor` of the page before, with the same filters. The cost of a page does not
+    /// depend on its place. `current_page` is ignored.
+    #[param(max_length = 64, example = json!(null))]
+    cursor: Option<String>,
+    /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
     /// Items per page; 100 when absent.
@@ -59,7 +63,7 @@ pub(crate) struct ListRegistrations {
 #[get("/registrations")]
 pub(crate) async fn list_registrations(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListRegistrations = caller.query()?;
-    let page = query::page(asked.current_page, asked.page_size)?;
+    let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
     let workspace = query::reference(asked.workspace_id);
     let filter = RegistrationFilter {
         states: states(asked.state)?,
@@ -72,7 +76,7 @@ pub(crate) async fn list_registrations(state: web::Data<ApiState>, caller: Calle
         search: query::filled(asked.search),
     };
     let found = state.registry.registrations().list(&caller.actor, filter, page).await?;
-    Ok(answer::ok(&Listed::new(found, page, |one| Ok(RegistrationView::from(one)))?))
+    Ok(answer::ok(&Listed::new(found, |one| Ok(RegistrationView::from(one)))?))
 }
 
 fn states(text: Option<String>) -> Result<Vec<State>, Failure> {

@@ -28,7 +28,11 @@ pub(crate) struct ListServers {
     /// Part of the name or slug, ignoring case.
     #[param(max_length = 300, example = "linear")]
     search: Option<String>,
-    /// Page number, from 0.
+    /// Where the page begins: the `next_cursor` of the page before, with the same filters. The cost of a page does not
+    /// depend on its place. `current_page` is ignored.
+    #[param(max_length = 64, example = json!(null))]
+    cursor: Option<String>,
+    /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
     /// Items per page; 100 when absent.
@@ -48,7 +52,7 @@ pub(crate) struct ListServers {
 #[get("/mcp-servers")]
 pub(crate) async fn list_servers(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListServers = caller.query()?;
-    let page = query::page(asked.current_page, asked.page_size)?;
+    let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
     let filter = ServerFilter {
         workspace: query::reference(asked.workspace_id),
         integration: query::reference(asked.mcp_integration_id),
@@ -58,5 +62,5 @@ pub(crate) async fn list_servers(state: web::Data<ApiState>, caller: Caller) -> 
     let found = state.registry.servers().list(&caller.actor, filter, page).await?;
     let shared = state.registry.shared_settings();
     let gateway = shared.gateway_urls.first();
-    Ok(answer::ok(&Listed::new(found, page, |one| ServerView::new(one, gateway))?))
+    Ok(answer::ok(&Listed::new(found, |one| ServerView::new(one, gateway))?))
 }

@@ -29,7 +29,7 @@ pub(crate) async fn list_server_revisions(
     let page = caller.query::<ListRevisions>()?.page()?;
     let subject = ConfigurationScope::Server(named(&caller, &path)?);
     let found = state.registry.configurations().revisions(&caller.actor, &subject, page).await?;
-    Ok(answer::ok(&Listed::new(found, page, RevisionView::try_from)?))
+    Ok(answer::ok(&Listed::new(found, RevisionView::try_from)?))
 }
 
 /// Restore an earlier version of a server's layer

@@ -38,5 +38,5 @@ pub(crate) async fn list_users(state: web::Data<ApiState>, caller: Caller) -> An
     let asked: ListUsers = caller.query()?;
     let page = query::page(asked.current_page, asked.page_size)?;
     let found = state.registry.users().list(&caller.actor, page).await?;
-    Ok(answer::ok(&Listed::new(found, page, |one| Ok(UserView::from(one)))?))
+    Ok(answer::ok(&Listed::new(found, |one| Ok(UserView::from(one)))?))
 }

@@ -5,6 +5,7 @@ use super::document::CachedDocument;
 use super::identity::Identity;
 use crate::gateway::Gateway;
 use crate::lookup::api_keys::actors_of;
+use crate::lookup::tally;
 use crate::storage::columns::millis;
 use crate::storage::deployment_values::record;
 use crate::storage::entity::change;
@@ -36,6 +37,8 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 const DOCUMENT_BATCH: usize = 100;
 /// How often readings and uses are written down, and old changes pruned.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(30);
+/// Between two times that the counts of lists are added up (ADR 25).
+const SUM_INTERVAL: Duration = Duration::from_secs(2);
 /// How many changes are kept for those who follow.
 const MAX_CHANGES: i64 = 200_000;
 
@@ -56,7 +59,7 @@ impl Gateway<'_> {
 
     async fn run(self, database_url: &str) {
         let mut listener = CommitListener::Polling;
-        let mut last_maintenance = Instant::now();
+        let (mut last_maintenance, mut last_sum) = (Instant::now(), Instant::now());
         loop {
             let commit = self.registry.next_commit();
             let caught_up = tokio::time::timeout(DATABASE_TIMEOUT, self.catch_up()).await;
@@ -86,6 +89,12 @@ impl Gateway<'_> {
                     CommitListener::open(self.registry.db().get_database_backend(), database_url).await;
                 if !matches!(listener, CommitListener::Polling) {
                     continue;
+                }
+            }
+            if last_sum.elapsed() > SUM_INTERVAL {
+                last_sum = Instant::now();
+                if let Err(error) = tally::add_up(self.registry.db()).await {
+                    tracing::warn!(%error, "counts could not be added up");
                 }
             }
             if last_maintenance.elapsed() > MAINTENANCE_INTERVAL {

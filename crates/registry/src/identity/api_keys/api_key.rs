@@ -144,9 +144,9 @@ impl ApiKeys<'_> {
             }
             None => {}
         }
-        let page = pagination::fetch(self.registry.db(), select, request).await?;
-        let (rows, total) = (page.items, page.total);
-        Ok(Page { items: self.show(rows).await?, total })
+        let mut page = pagination::fetch(self.registry.db(), select, request).await?;
+        let items = self.show(std::mem::take(&mut page.items)).await?;
+        Ok(page.with_items(items))
     }
 
     /// Rows as keys, with their workspaces.

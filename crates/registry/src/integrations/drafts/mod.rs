@@ -132,12 +132,12 @@ impl Drafts<'_> {
             .filter(draft::Column::ExpiresAt.gt(millis(self.registry.now())))
             .order_by_desc(draft::Column::UpdatedAt)
             .order_by_desc(draft::Column::Id);
-        let found = pagination::fetch(self.registry.db(), select, request).await?;
+        let mut found = pagination::fetch(self.registry.db(), select, request).await?;
         let mut items = Vec::with_capacity(found.items.len());
-        for row in found.items {
+        for row in std::mem::take(&mut found.items) {
             items.push(show(self.registry.db(), actor, row).await?);
         }
-        Ok(Page { items, total: found.total })
+        Ok(found.with_items(items))
     }
 
     /// One draft.

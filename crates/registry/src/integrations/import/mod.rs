@@ -5,6 +5,7 @@
 //! per statement, so that other writes wait for milliseconds.
 
 mod parse;
+mod taken;
 
 use crate::integrations::counts::{IntegrationCounts, owners_of};
 use crate::integrations::crud::{into_integration, may_use_organisation_secrets, secret_withheld, snapshot};
@@ -24,12 +25,9 @@ use registry_core::locate::placed;
 use registry_core::metadata::{KnownSecrets, Verified, verify};
 use registry_core::permission::Permission;
 use registry_core::slug::{Reference, Slug};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect, SqlErr,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, SqlErr};
 use serde_json::json;
-use std::collections::{HashMap, HashSet};
+use taken::TakenSlugs;
 
 /// The result of an import.
 #[derive(Clone, Debug)]
@@ -214,17 +212,9 @@ impl Integrations<'_> {
     ) -> Result<Vec<(Slug, Option<workspace::Model>)>> {
         let named: Vec<&Reference> = validated.iter().filter_map(|one| one.workspace.as_ref()).collect();
         let workspaces = workspaces::find_all(db, actor, &named).await?;
-        let mut taken: HashSet<String> = integration::Entity::find()
-            .select_only()
-            .column(integration::Column::SlugKey)
-            .filter(integration::Column::DeletedAt.is_null())
-            .into_tuple()
-            .all(db)
-            .await?
-            .into_iter()
-            .collect();
-        // The last suffix tried per base slug, so that each of many items with one name does not begin at 2 again.
-        let mut suffixes: HashMap<String, u32> = HashMap::new();
+        let wanted =
+            validated.iter().map(|one| one.slug.clone().unwrap_or_else(|| Slug::from_name(&one.item.name)));
+        let mut taken = TakenSlugs::of(db, wanted).await?;
         let mut resolved = Vec::with_capacity(validated.len());
         for one in validated {
             let workspace = match &one.workspace {
@@ -241,7 +231,7 @@ impl Integrations<'_> {
                 }
             };
             let slug = if let Some(slug) = &one.slug {
-                if taken.contains(&slug.key()) {
+                if taken.has(slug) {
                     self.registry.limits().count_taken_slug(actor)?;
                     let message = format!("The slug `{slug}` is taken. Choose another one.");
                     report.push(Finding::error(format!("{}/slug", one.pointer), "slug_taken", message));
@@ -249,23 +239,16 @@ impl Integrations<'_> {
                 slug.clone()
             } else {
                 let base = Slug::from_name(&one.item.name);
-                if taken.contains(&base.key()) {
-                    let suffix = suffixes.entry(base.key()).or_insert(1);
-                    if *suffix == 1 {
+                if taken.has(&base) {
+                    if !taken.is_numbered(&base) {
                         self.registry.limits().count_taken_slug(actor)?;
                     }
-                    loop {
-                        *suffix += 1;
-                        let numbered = base.numbered(*suffix);
-                        if !taken.contains(&numbered.key()) {
-                            break numbered;
-                        }
-                    }
+                    taken.next_free(db, &base).await?
                 } else {
                     base
                 }
             };
-            taken.insert(slug.key());
+            taken.take(&slug);
             resolved.push((slug, workspace));
         }
         Ok(resolved)

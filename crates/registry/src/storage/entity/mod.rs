@@ -26,5 +26,6 @@ pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod sign_in_failure;
 pub(crate) mod sign_in_link;
+pub(crate) mod tally;
 pub(crate) mod user;
 pub(crate) mod workspace;

@@ -9,6 +9,10 @@ pub struct Model {
     pub id: Uuid,
     /// The server; unique.
     pub server_id: Uuid,
+    /// The workspace of the server, for lists.
+    pub workspace_id: Uuid,
+    /// The integration of the server, for lists.
+    pub integration_id: Uuid,
     /// A word of `State`. Written by the worker, and `queued` by saves and by user actions.
     pub state: String,
     /// Code of the present problem (`docs/registration-failures.md`); null: none.
