@@ -42,6 +42,7 @@ mod m20261126_000020_address_by_admin;
 mod m20261126_000021_key_maker;
 mod m20261126_000022_document_unreachable;
 mod m20261127_000023_rollout;
+mod m20261127_000024_claims;
 mod m20261127_000025_tally;
 
 /// All migrations, in order.
@@ -87,6 +88,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000021_key_maker::Migration),
             Box::new(m20261126_000022_document_unreachable::Migration),
             Box::new(m20261127_000023_rollout::Migration),
+            Box::new(m20261127_000024_claims::Migration),
             Box::new(m20261127_000025_tally::Migration),
         ]
     }

@@ -88,6 +88,20 @@ impl MigrationTrait for Migration {
             .await?;
         let rollout = Table::alter().table("registration").add_column(uuid_null("rollout_id")).to_owned();
         manager.alter_table(rollout).await?;
+        let settled = big_integer("settled").default(0).to_owned();
+        manager.alter_table(Table::alter().table("registration").add_column(settled).to_owned()).await?;
+        manager.get_connection().execute_unprepared("UPDATE registration SET settled = wanted").await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("registration_unsettled")
+                    .table("registration")
+                    .col("rollout_id")
+                    .and_where(Expr::col("rollout_id").is_not_null())
+                    .and_where(Expr::col("settled").lt(Expr::col("wanted")))
+                    .to_owned(),
+            )
+            .await?;
         manager
             .create_index(
                 Index::create()
@@ -129,6 +143,10 @@ impl MigrationTrait for Migration {
             Table::alter().table(table).drop_column(column).to_owned()
         };
         manager.alter_table(drop("change", "integration_id")).await?;
+        manager
+            .drop_index(Index::drop().name("registration_unsettled").table("registration").to_owned())
+            .await?;
+        manager.alter_table(drop("registration", "settled")).await?;
         manager.alter_table(drop("registration", "rollout_id")).await?;
         manager.drop_table(Table::drop().table("rollout_failure").to_owned()).await?;
         manager.drop_table(Table::drop().table("rollout").to_owned()).await?;

@@ -109,7 +109,8 @@ pub use lookup::workspaces::WorkspaceRef;
 pub use pagination::{Cursor, MAX_COUNTED, NoCursor, Page, PageRequest};
 pub use ports::external_services::ExternalServices;
 pub use ports::registration_queue::{
-    Claim, DeletionPlan, ReconcileContext, ReconcileOutcome, RegistrationQueue, SendPermit, StepError,
+    Begun, Claim, Claimed, DeletionPlan, ReconcileContext, ReconcileOutcome, Recorded, RegistrationQueue,
+    SendPermit, StepError,
 };
 pub use ports::secret_store::{SecretMembers, SecretStore, SecretText};
 pub use ports::step_record::{NewClient, Published, StepRecord, exchanges_without};
@@ -165,6 +166,10 @@ struct Inner {
     /// Notified after each commit of this process, so that a worker in it need not wait for its next poll.
     commit_notify: tokio::sync::Notify,
     live: gateway::cache::Live,
+    /// Held by each write on SQLite: see `storage::write`.
+    write_turn: Arc<tokio::sync::Mutex<()>>,
+    /// The upstream that the last look for due registrations ended at: see `registration::fairness`.
+    claim_cursor: std::sync::Mutex<String>,
 }
 
 impl std::fmt::Debug for Registry {

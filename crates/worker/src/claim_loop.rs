@@ -2,18 +2,22 @@
 
 use crate::WorkerOptions;
 use crate::maintenance::Maintenance;
-use crate::reconcile::reconcile;
-use registry::RegistrationQueue;
+use crate::reconcile::{first_step, reconcile};
+use registry::{ReconcileContext, RegistrationQueue};
 use registry_core::registration::AuthorizationServers;
 use std::error::Error as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A row that is due but held by another worker must not keep this one spinning.
+/// The shortest time between two looks at the queue that a commit leads to: what this worker works on itself commits
+/// several times, and is due until it is settled.
 const MIN_WAIT: Duration = Duration::from_millis(20);
+/// How long a worker that is nearly full waits for more of its registrations to end, so that it claims several at once.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Claims and reconciles until `stop`, then lets requests in flight finish.
 pub(crate) async fn run(
@@ -36,28 +40,30 @@ pub(crate) async fn run(
         }
         // Interest is registered before the queue is looked at: a commit between the look and the wait is not missed.
         let mut commit = pin!(queue.next_commit());
+        let looked = Instant::now();
         let free = options.concurrency.saturating_sub(in_progress.len());
-        let claims = match queue.claim(&options.name, free as u64, max_per_upstream).await {
+        let first = |context: &ReconcileContext<_>| first_step(context, queue.now());
+        let claims = match queue.claim(&options.name, free as u64, max_per_upstream, first).await {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::warn!(%error, source = ?error.source(), "claiming failed");
                 Vec::new()
             }
         };
-        let found = claims.len();
-        for claim in claims {
-            in_progress.spawn(reconcile(queue.clone(), servers.clone(), claim, stop.clone()));
+        for claimed in claims {
+            in_progress.spawn(reconcile(queue.clone(), servers.clone(), claimed, stop.clone()));
         }
-        let full = in_progress.len() >= options.concurrency;
-        if found > 0 && !full {
+        if in_progress.len() >= options.concurrency {
+            gather(&mut in_progress, options.concurrency, stop).await;
             continue;
         }
+        // Less was found than there is room for, so that nothing more can be claimed now.
         let wait = time_until_due(&queue, options.poll).await;
         tokio::select! {
             () = stop.cancelled() => {}
             Some(_) = in_progress.join_next() => {}
-            () = &mut commit, if !full => {}
-            () = tokio::time::sleep(wait), if !full => {}
+            () = &mut commit => tokio::time::sleep_until(looked + MIN_WAIT.min(options.poll)).await,
+            () = tokio::time::sleep(wait) => {}
         }
     }
     drop(maintenance);
@@ -66,6 +72,18 @@ pub(crate) async fn run(
     if drained.await.is_err() {
         tracing::warn!(worker = %options.name, in_flight = in_progress.len(), "requests were cut off; their leases will end");
     }
+}
+
+/// Waits until one of the registrations ends, and then shortly for others, so that a quarter of them is claimed at once.
+async fn gather(in_progress: &mut JoinSet<()>, concurrency: usize, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => return,
+        _ = in_progress.join_next() => {}
+    }
+    let enough = concurrency - (concurrency / 4).max(1);
+    let more = async { while in_progress.len() > enough && in_progress.join_next().await.is_some() {} };
+    // Those that are done are dropped from the set also when the time is over.
+    drop(tokio::time::timeout(GATHER, more).await);
 }
 
 /// Until the next registration is due, at most `poll`.

@@ -2,12 +2,21 @@
 
 use crate::WorkerOptions;
 use registry::Registry;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+
+/// The shortest time between two looks that find nothing to fetch: most commits are about registrations.
+const MIN_WAIT: Duration = Duration::from_millis(100);
 
 /// Fetches what is due until `stop`; a picture cut off then is fetched again.
 pub(crate) async fn run(registry: Registry, options: WorkerOptions, stop: CancellationToken) {
     let work = async {
         loop {
+            // Interest is registered before the look: a commit between the look and the wait is not missed.
+            let mut commit = pin!(registry.next_commit());
+            let looked = Instant::now();
             match registry.logos().fetch_due(&options.name).await {
                 Ok(true) => continue,
                 Ok(false) => {}
@@ -15,7 +24,9 @@ pub(crate) async fn run(registry: Registry, options: WorkerOptions, stop: Cancel
                     tracing::warn!(%error, source = ?std::error::Error::source(&error), "fetching a logo failed");
                 }
             }
-            registry.wait_for_commit(options.poll).await;
+            if timeout(options.poll, &mut commit).await.is_ok() {
+                sleep_until(looked + MIN_WAIT.min(options.poll)).await;
+            }
         }
     };
     tokio::select! {

@@ -1,11 +1,10 @@
 //! Reconciles one claimed registration: plans and executes step after step until nothing is to do now.
 
-use crate::steps::StepExecutor;
+use crate::steps::{Executed, StepExecutor};
 use chrono::Duration;
-use registry::{
-    Claim, DeletionPlan, ReconcileContext, ReconcileOutcome, RegistrationQueue, SendPermit, StepError,
-};
-use registry_core::registration::{AuthorizationServers, Step, plan};
+use registry::{Claimed, ReconcileContext, ReconcileOutcome, RegistrationQueue, StepError};
+use registry_core::clock::Timestamp;
+use registry_core::registration::{AttemptStep, AuthorizationServers, Step, plan};
 use std::error::Error as _;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -18,12 +17,13 @@ const MAX_STEPS: usize = 12;
 const RETRY_AFTER_MAX_STEPS: Duration = Duration::hours(1);
 
 /// Reconciles one claimed registration and logs errors; [`reconcile_claim`] does the work.
-pub(crate) async fn reconcile(
-    queue: impl RegistrationQueue,
+pub(crate) async fn reconcile<Q: RegistrationQueue>(
+    queue: Q,
     servers: Arc<impl AuthorizationServers>,
-    claim: Claim,
+    claimed: Claimed<Q::Row>,
     stop: CancellationToken,
 ) {
+    let claim = &claimed.claim;
     let span = tracing::info_span!(
         "claim",
         registration = %claim.registration,
@@ -32,7 +32,7 @@ pub(crate) async fn reconcile(
         server = tracing::field::Empty,
     );
     let work = async {
-        match reconcile_claim(&queue, &*servers, &claim, &stop).await {
+        match reconcile_claim(&queue, &*servers, claimed, &stop).await {
             Ok(()) => {}
             Err(StepError::LeaseLost) => tracing::info!("lease lost"),
             // `StepExecutor::execute` records refusals as failed attempts, so that none should arrive here.
@@ -48,73 +48,77 @@ pub(crate) async fn reconcile(
     work.instrument(span).await;
 }
 
-/// Executes steps until one of them ends the claim, then settles the claim with this outcome.
+/// Executes steps until the claim is settled: by the step that ends it, or by itself where there is nothing to execute.
 async fn reconcile_claim<Q: RegistrationQueue>(
     queue: &Q,
     servers: &impl AuthorizationServers,
-    claim: &Claim,
+    claimed: Claimed<Q::Row>,
     stop: &CancellationToken,
 ) -> Result<(), StepError> {
+    let claim = &claimed.claim;
     let mut steps_left = MAX_STEPS;
+    let (mut context, mut begun) = match claimed.loaded {
+        Some((context, begun)) => (*context, begun),
+        None => (queue.load(claim).await?, None),
+    };
     loop {
-        let context = queue.load(claim).await?;
         tracing::Span::current().record("server", &context.name);
-        let outcome = if steps_left == 0 {
-            tracing::error!("the plan never becomes idle");
-            ReconcileOutcome::Wait(queue.now() + RETRY_AFTER_MAX_STEPS)
-        } else {
-            let planned = plan(&context.desired, &context.observed, queue.now());
-            tracing::debug!(?planned, "planned");
-            // Withdrawals are not counted: their number is that of the former clients, and each client is withdrawn once.
-            if !matches!(planned, Step::Withdraw(_)) {
-                steps_left -= 1;
-            }
-            match execute_step(queue, servers, claim, &context, planned, stop).await? {
-                Some(outcome) => outcome,
-                None => continue,
+        let discovering = begun.take();
+        let planned = match discovering {
+            Some(_) => Step::Discover,
+            None => plan(&context.desired, &context.observed, queue.now()),
+        };
+        tracing::debug!(?planned, "planned");
+        // A step that began with the claim is finished also when the process stops.
+        let is_stopped = discovering.is_none() && stop.is_cancelled();
+        if let Some(outcome) = end_of(&planned, queue.now(), steps_left, is_stopped) {
+            return queue.settle(claim, &context, outcome).await;
+        }
+        // Withdrawals are not counted: their number is that of the former clients, and each client is withdrawn once.
+        if !matches!(planned, Step::Withdraw(_)) {
+            steps_left -= 1;
+        }
+        let ends = |known: &ReconcileContext<Q::Row>| {
+            let planned = plan(&known.desired, &known.observed, queue.now());
+            end_of(&planned, queue.now(), steps_left, stop.is_cancelled())
+        };
+        let executor = StepExecutor { queue, servers, claim, context: &context, ends: &ends };
+        let executed = match discovering {
+            Some(attempt) => executor.discover_begun(attempt).await?,
+            None => executor.execute(planned).await?,
+        };
+        context = match executed {
+            Executed::Settled => return Ok(()),
+            Executed::Next(context) => *context,
+            Executed::Changed => queue.load(claim).await?,
+            Executed::WaitForSlot(slot, url) => {
+                return queue.settle(claim, &context, ReconcileOutcome::WaitForSlot(slot, url)).await;
             }
         };
-        return queue.settle(claim, &context, outcome).await;
     }
 }
 
-/// Executes the planned step and returns `None`: its result is recorded, and the caller plans the next step. Returns the outcome that
-/// ends the claim if there is nothing to execute, the process stops, or the request must wait for a slot.
-async fn execute_step<Q: RegistrationQueue>(
-    queue: &Q,
-    servers: &impl AuthorizationServers,
-    claim: &Claim,
-    context: &ReconcileContext<Q::Row>,
-    planned: Step,
-    stop: &CancellationToken,
-) -> Result<Option<ReconcileOutcome>, StepError> {
-    Ok(Some(match planned {
-        Step::Wait(until) => ReconcileOutcome::Wait(until),
-        Step::Idle(state, until) => ReconcileOutcome::Idle(state, until),
-        Step::Blocked(block, until) => ReconcileOutcome::Blocked(block, until),
-        Step::AwaitApproval(block, until) => ReconcileOutcome::AwaitApproval(block, until),
+/// The outcome that ends a claim whose next step is `planned`; `None`: the step is executed.
+fn end_of(planned: &Step, now: Timestamp, steps_left: usize, is_stopped: bool) -> Option<ReconcileOutcome> {
+    Some(match planned {
+        _ if steps_left == 0 => {
+            tracing::error!("the plan never becomes idle");
+            ReconcileOutcome::Wait(now + RETRY_AFTER_MAX_STEPS)
+        }
+        Step::Wait(until) => ReconcileOutcome::Wait(*until),
+        Step::Idle(state, until) => ReconcileOutcome::Idle(*state, *until),
+        Step::Blocked(block, until) => ReconcileOutcome::Blocked(block.clone(), *until),
+        Step::AwaitApproval(block, until) => ReconcileOutcome::AwaitApproval(block.clone(), *until),
         // The process stops: the registration is released and due at once, for another worker.
-        _ if stop.is_cancelled() => ReconcileOutcome::Wait(queue.now()),
-        Step::Withdraw(id) => {
-            let deletion = queue.plan_deletion(claim, id).await?;
-            if let DeletionPlan::Request { client, .. } = &deletion {
-                let url = &client.registration_client_uri;
-                if let SendPermit::At(slot) = queue.reserve_slot(claim, context, url).await? {
-                    return Ok(Some(ReconcileOutcome::WaitForSlot(slot, url.clone())));
-                }
-            }
-            StepExecutor { queue, servers, claim, context }.withdraw(id, deletion).await?;
-            return Ok(None);
-        }
-        sending => {
-            let executor = StepExecutor { queue, servers, claim, context };
-            if let Some(url) = executor.rate_limited_url(&sending).await?
-                && let SendPermit::At(slot) = queue.reserve_slot(claim, context, &url).await?
-            {
-                return Ok(Some(ReconcileOutcome::WaitForSlot(slot, url)));
-            }
-            executor.execute(sending).await?;
-            return Ok(None);
-        }
-    }))
+        _ if is_stopped => ReconcileOutcome::Wait(now),
+        _ => return None,
+    })
+}
+
+/// The step that begins with the claim of a registration: one whose request needs nothing but what was loaded.
+pub(crate) fn first_step<Row>(context: &ReconcileContext<Row>, now: Timestamp) -> Option<AttemptStep> {
+    match plan(&context.desired, &context.observed, now) {
+        Step::Discover => Some(AttemptStep::Discover),
+        _ => None,
+    }
 }

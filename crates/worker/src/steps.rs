@@ -1,9 +1,10 @@
 //! One function per step. Each begins its attempt before anything is sent, and records its outcome after (INV-3).
 
 use registry::{
-    Claim, DeletionPlan, NewClient, ReconcileContext, RegistrationQueue, StepError, StepRecord,
-    exchanges_without,
+    Begun, Claim, DeletionPlan, NewClient, ReconcileContext, ReconcileOutcome, Recorded, RegistrationQueue,
+    StepError, StepRecord, exchanges_without,
 };
+use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};
 use registry_core::metadata::Method;
 use registry_core::oauth::{
@@ -16,7 +17,32 @@ use registry_core::registration::{
 use registry_core::url_text::shown;
 use serde_json::{Map, Value};
 
-type Outcome<T = ()> = Result<T, StepError>;
+type Outcome<T> = Result<T, StepError>;
+
+/// What executing a step led to.
+pub(crate) enum Executed<Row> {
+    /// The claim is settled.
+    Settled,
+    /// The claim goes on with this.
+    Next(Box<ReconcileContext<Row>>),
+    /// The claim goes on with what is to be loaded.
+    Changed,
+    /// Nothing was sent: the origin of this URL may be asked at this time.
+    WaitForSlot(Timestamp, String),
+}
+
+impl<Row> From<Recorded<Row>> for Executed<Row> {
+    fn from(finished: Recorded<Row>) -> Self {
+        match finished {
+            Recorded::Settled => Self::Settled,
+            Recorded::Next(context) => Self::Next(context),
+            Recorded::Changed => Self::Changed,
+        }
+    }
+}
+
+/// Whether a claim ends with what is known after a step, and how.
+type Ends<'a, Row> = &'a (dyn Fn(&ReconcileContext<Row>) -> Option<ReconcileOutcome> + Send + Sync);
 
 /// Executes the steps of one claimed registration.
 pub(crate) struct StepExecutor<'a, Q: RegistrationQueue, S> {
@@ -24,11 +50,12 @@ pub(crate) struct StepExecutor<'a, Q: RegistrationQueue, S> {
     pub(crate) servers: &'a S,
     pub(crate) claim: &'a Claim,
     pub(crate) context: &'a ReconcileContext<Q::Row>,
+    pub(crate) ends: Ends<'a, Q::Row>,
 }
 
 impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     /// Executes `step` and records what came of it.
-    pub(crate) async fn execute(&self, step: Step) -> Outcome {
+    pub(crate) async fn execute(&self, step: Step) -> Outcome<Executed<Q::Row>> {
         let (name, done) = match step {
             Step::Discover => (AttemptStep::Discover, self.discover().await),
             Step::Publish => (AttemptStep::Publish, self.publish().await),
@@ -36,11 +63,10 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             Step::Adopt => (AttemptStep::Adopt, self.adopt().await),
             Step::Update => (AttemptStep::Update, self.update().await),
             Step::Verify => (AttemptStep::Verify, self.verify().await),
-            Step::Withdraw(_)
-            | Step::Wait(_)
-            | Step::Blocked(..)
-            | Step::AwaitApproval(..)
-            | Step::Idle(..) => return Ok(()),
+            Step::Withdraw(id) => (AttemptStep::Withdraw, self.withdraw(id).await),
+            Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) => {
+                return Ok(Executed::Changed);
+            }
         };
         match done {
             // A step that cannot be sent is an attempt too.
@@ -52,26 +78,13 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         }
     }
 
-    /// The URL whose origin's rate limit the step counts against: the one that is contacted (INV-8). Discovery mostly
-    /// asks other origins, and adopting and publishing ask none.
-    pub(crate) async fn rate_limited_url(&self, step: &Step) -> Outcome<Option<String>> {
-        let client = match (step, &self.context.observed.client) {
-            (Step::Register, _) => {
-                let endpoint = self
-                    .discovery()
-                    .and_then(|discovery| discovery.authorization_server().registration_endpoint());
-                return Ok(endpoint.map(str::to_owned));
-            }
-            (Step::Update | Step::Verify, Some(client)) => {
-                self.queue.managed_client(self.claim, client.id).await?
-            }
-            _ => None,
-        };
-        Ok(client.map(|client| client.registration_client_uri))
+    async fn discover(&self) -> Outcome<Executed<Q::Row>> {
+        let attempt = self.begin(AttemptStep::Discover, None, &[]).await?;
+        self.discover_begun(attempt).await
     }
 
-    async fn discover(&self) -> Outcome {
-        let attempt = self.begin(AttemptStep::Discover, None, &[]).await?;
+    /// Finds the authorization server; the attempt is recorded already.
+    pub(crate) async fn discover_begun(&self, attempt: AttemptId) -> Outcome<Executed<Q::Row>> {
         let target = DiscoverTarget::of(&self.context.desired, self.context.observed.client.as_ref());
         // Several requests in a row must not outlive the lease.
         let limit = self.queue.lease() * 2 / 3;
@@ -93,7 +106,7 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     }
 
     /// Publishes the document, then reads it as an authorization server would.
-    async fn publish(&self) -> Outcome {
+    async fn publish(&self) -> Outcome<Executed<Q::Row>> {
         let published = self.queue.publish_document(self.claim, self.context).await?;
         let document = serde_json::from_str::<Map<String, Value>>(&published.text).ok();
         let attempt = self.begin(AttemptStep::Publish, document.as_ref(), &[]).await?;
@@ -111,8 +124,8 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         self.finish(attempt, record, vec![checked.exchange], AttemptStep::Publish).await
     }
 
-    async fn register(&self) -> Outcome {
-        let Some(discovery) = self.discovery() else { return Ok(()) };
+    async fn register(&self) -> Outcome<Executed<Q::Row>> {
+        let Some(discovery) = self.discovery() else { return Ok(Executed::Changed) };
         let effective = &self.context.desired.effective;
         let policy = RequestPolicy::of(effective);
         let mut prepared =
@@ -121,11 +134,17 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             Some(sealed) => Some(self.queue.reveal_bound(self.claim, sealed, &discovery.issuer).await?),
             None => None,
         };
-        let Some(endpoint) = discovery.authorization_server().registration_endpoint() else { return Ok(()) };
+        let Some(endpoint) = discovery.authorization_server().registration_endpoint() else {
+            return Ok(Executed::Changed);
+        };
         // Each further round leaves out or changes what the refusal names (INV-23).
         for round in 0.. {
             let Prepared { request, adjustments } = &prepared;
-            let attempt = self.begin(AttemptStep::Register, Some(request), adjustments).await?;
+            let url = (round == 0).then_some(endpoint);
+            let attempt = match self.begin_at(url, AttemptStep::Register, Some(request), adjustments).await? {
+                Begun::Attempt(attempt) => attempt,
+                Begun::WaitForSlot(slot) => return Ok(Executed::WaitForSlot(slot, endpoint.to_owned())),
+            };
             let outcome = self.servers.register(discovery, endpoint, request, token.as_ref()).await;
             let (record, adjusted) = match outcome.result {
                 Ok(issued) => {
@@ -134,20 +153,21 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
                 }
                 Err(failure) => refused(&prepared, failure, policy, discovery, round),
             };
-            self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Register).await?;
+            let finished =
+                self.finish(attempt, record, vec![outcome.exchange], AttemptStep::Register).await?;
             match adjusted {
                 Some(adjusted) => prepared = adjusted,
-                None => break,
+                None => return Ok(finished),
             }
         }
-        Ok(())
+        Ok(Executed::Changed)
     }
 
     /// Takes over a pre-registered client.
-    async fn adopt(&self) -> Outcome {
+    async fn adopt(&self) -> Outcome<Executed<Q::Row>> {
         let effective = &self.context.desired.effective;
         let (Some(credentials), Some(discovery)) = (effective.credentials.clone(), self.discovery()) else {
-            return Ok(());
+            return Ok(Executed::Changed);
         };
         if let Some(sealed) = credentials.client_secret {
             // A secret belongs to the issuer it was first used with (INV-2).
@@ -165,9 +185,9 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     }
 
     /// Updates the client to what is wanted (RFC 7592 §2.2); its id stays, and with it the consent of its users.
-    async fn update(&self) -> Outcome {
+    async fn update(&self) -> Outcome<Executed<Q::Row>> {
         let (Some(client), Some(discovery)) = (&self.context.observed.client, self.discovery()) else {
-            return Ok(());
+            return Ok(Executed::Changed);
         };
         let effective = &self.context.desired.effective;
         let policy = RequestPolicy::of(effective);
@@ -177,26 +197,36 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         // What a registration leaves out after a refusal is left out of an update too (INV-23).
         for round in 0.. {
             let Prepared { request, adjustments } = &prepared;
-            let attempt = self.begin(AttemptStep::Update, Some(request), adjustments).await?;
+            let url = (round == 0).then_some(managed.registration_client_uri.as_str());
+            let attempt = match self.begin_at(url, AttemptStep::Update, Some(request), adjustments).await? {
+                Begun::Attempt(attempt) => attempt,
+                Begun::WaitForSlot(slot) => {
+                    return Ok(Executed::WaitForSlot(slot, managed.registration_client_uri.clone()));
+                }
+            };
             let outcome = self.servers.update(&managed, request).await;
             let (record, adjusted) = match outcome.result {
                 Ok(issued) => (StepRecord::Updated(client.id, Box::new(issued), request.clone()), None),
                 Err(failure) => refused(&prepared, failure, policy, discovery, round),
             };
-            self.finish(attempt, record, outcome.exchanges, AttemptStep::Update).await?;
+            let finished = self.finish(attempt, record, outcome.exchanges, AttemptStep::Update).await?;
             match adjusted {
                 Some(adjusted) => prepared = adjusted,
-                None => break,
+                None => return Ok(finished),
             }
         }
-        Ok(())
+        Ok(Executed::Changed)
     }
 
     /// Asks whether the client is still known (RFC 7592 §2.1).
-    async fn verify(&self) -> Outcome {
-        let Some(client) = &self.context.observed.client else { return Ok(()) };
+    async fn verify(&self) -> Outcome<Executed<Q::Row>> {
+        let Some(client) = &self.context.observed.client else { return Ok(Executed::Changed) };
         let managed = self.managed_client(client.id).await?;
-        let attempt = self.begin(AttemptStep::Verify, None, &[]).await?;
+        let url = managed.registration_client_uri.as_str();
+        let attempt = match self.begin_at(Some(url), AttemptStep::Verify, None, &[]).await? {
+            Begun::Attempt(attempt) => attempt,
+            Begun::WaitForSlot(slot) => return Ok(Executed::WaitForSlot(slot, url.to_owned())),
+        };
         let outcome = self.servers.read(&managed).await;
         let record = match outcome.result {
             Ok(issued) => StepRecord::Verified(client.id, Box::new(issued)),
@@ -212,8 +242,8 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     }
 
     /// Deregisters a client, by a delete request where that is possible.
-    pub(crate) async fn withdraw(&self, id: OauthClientId, deletion: DeletionPlan) -> Outcome {
-        let record = match deletion {
+    async fn withdraw(&self, id: OauthClientId) -> Outcome<Executed<Q::Row>> {
+        let record = match self.queue.plan_deletion(self.claim, id).await? {
             DeletionPlan::Request { client, gone_if_refused } => {
                 return self.delete(id, &client, gone_if_refused).await;
             }
@@ -231,8 +261,12 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         id: OauthClientId,
         client: &ManagedClient,
         gone_if_refused: Option<&'static str>,
-    ) -> Outcome {
-        let attempt = self.queue.begin_deletion(self.claim, self.context, id).await?;
+    ) -> Outcome<Executed<Q::Row>> {
+        let url = &client.registration_client_uri;
+        let attempt = match self.queue.begin_deletion(self.claim, self.context, url, id).await? {
+            Begun::Attempt(attempt) => attempt,
+            Begun::WaitForSlot(slot) => return Ok(Executed::WaitForSlot(slot, url.clone())),
+        };
         let outcome = self.servers.delete(client).await;
         let record = match outcome.result {
             Ok(()) => StepRecord::Withdrawn(id, "deleted"),
@@ -254,13 +288,28 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         self.queue.begin(self.claim, self.context, step, request, adjustments).await
     }
 
+    /// As [`Self::begin`]; with a `url`, only if its origin may be asked now: the one that is contacted (INV-8). Discovery mostly
+    /// asks other origins, and adopting and publishing ask none.
+    async fn begin_at(
+        &self,
+        url: Option<&str>,
+        step: AttemptStep,
+        request: Option<&Map<String, Value>>,
+        adjustments: &[Adjustment],
+    ) -> Outcome<Begun> {
+        let Some(url) = url else {
+            return Ok(Begun::Attempt(self.begin(step, request, adjustments).await?));
+        };
+        self.queue.begin_sending(self.claim, self.context, url, step, request, adjustments).await
+    }
+
     async fn finish(
         &self,
         attempt: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
         step: AttemptStep,
-    ) -> Outcome {
+    ) -> Outcome<Executed<Q::Row>> {
         let secrets = self.queue.known_secrets(self.claim, self.context).await?;
         let (record, exchanges) = (record.without(&secrets), exchanges_without(exchanges, &secrets));
         let outcome = if let Some(failure) = record.failure() {
@@ -270,10 +319,11 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             tracing::info!(%step, "step succeeded");
             "succeeded".to_owned()
         };
-        self.queue.finish(self.claim, self.context, attempt, record, exchanges).await?;
+        let finished =
+            self.queue.finish(self.claim, self.context, attempt, record, exchanges, self.ends).await?;
         metrics::counter!("mcp_registry_attempts_total", "step" => step.as_str(), "outcome" => outcome)
             .increment(1);
-        Ok(())
+        Ok(finished.into())
     }
 
     fn discovery(&self) -> Option<&Discovery> {

@@ -3,8 +3,8 @@
 use crate::reconcile::reconcile;
 use chrono::{DateTime, Utc};
 use registry::{
-    Claim, DeletionPlan, Published, ReconcileContext, ReconcileOutcome, RegistrationQueue, Result,
-    SendPermit, StepError, StepRecord,
+    Begun, Claim, Claimed, DeletionPlan, Published, ReconcileContext, ReconcileOutcome, Recorded,
+    RegistrationQueue, Result, SendPermit, StepError, StepRecord,
 };
 use registry_core::clock::Timestamp;
 use registry_core::egress::Scope;
@@ -84,7 +84,13 @@ impl RegistrationQueue for Fake {
         std::future::pending::<()>().await;
     }
 
-    async fn claim(&self, _: &str, _: u64, _: u64) -> Result<Vec<Claim>> {
+    async fn claim(
+        &self,
+        _: &str,
+        _: u64,
+        _: u64,
+        _: impl Fn(&ReconcileContext<()>) -> Option<AttemptStep> + Send + Sync,
+    ) -> Result<Vec<Claimed<()>>> {
         Ok(Vec::new())
     }
 
@@ -124,16 +130,6 @@ impl RegistrationQueue for Fake {
         Ok(Secret::new("initial-token"))
     }
 
-    async fn reserve_slot(
-        &self,
-        _: &Claim,
-        _: &ReconcileContext<()>,
-        url: &str,
-    ) -> Result<SendPermit, StepError> {
-        self.0.guarded("reserve_slot", url)?;
-        Ok(self.0.permit)
-    }
-
     async fn publish_document(&self, _: &Claim, _: &ReconcileContext<()>) -> Result<Published, StepError> {
         unreachable!("no document is wanted")
     }
@@ -150,14 +146,30 @@ impl RegistrationQueue for Fake {
         Ok(AttemptId(uuid(9)))
     }
 
+    async fn begin_sending(
+        &self,
+        claim: &Claim,
+        context: &ReconcileContext<()>,
+        url: &str,
+        step: AttemptStep,
+        request: Option<&Map<String, Value>>,
+        adjustments: &[Adjustment],
+    ) -> Result<Begun, StepError> {
+        self.0.guarded("reserve_slot", url)?;
+        if let SendPermit::At(slot) = self.0.permit {
+            return Ok(Begun::WaitForSlot(slot));
+        }
+        Ok(Begun::Attempt(self.begin(claim, context, step, request, adjustments).await?))
+    }
+
     async fn begin_deletion(
         &self,
-        _: &Claim,
-        _: &ReconcileContext<()>,
+        claim: &Claim,
+        context: &ReconcileContext<()>,
+        url: &str,
         _: OauthClientId,
-    ) -> Result<AttemptId, StepError> {
-        self.0.guarded("begin", "withdraw")?;
-        Ok(AttemptId(uuid(9)))
+    ) -> Result<Begun, StepError> {
+        self.begin_sending(claim, context, url, AttemptStep::Withdraw, None, &[]).await
     }
 
     async fn known_secrets(&self, _: &Claim, _: &ReconcileContext<()>) -> Result<Vec<Secret>, StepError> {
@@ -172,7 +184,8 @@ impl RegistrationQueue for Fake {
         _: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
-    ) -> Result<(), StepError> {
+        _: impl FnOnce(&ReconcileContext<()>) -> Option<ReconcileOutcome> + Send,
+    ) -> Result<Recorded<()>, StepError> {
         let shown = format!("{record:?} {exchanges:?}");
         assert!(!shown.contains("initial-token"), "a secret was recorded: {shown}");
         let mut observed = self.0.observed.lock().unwrap();
@@ -195,7 +208,8 @@ impl RegistrationQueue for Fake {
             other => format!("{other:?}"),
         };
         drop(observed);
-        self.0.guarded("finish", &what)
+        self.0.guarded("finish", &what)?;
+        Ok(Recorded::Changed)
     }
 
     async fn settle(
@@ -314,7 +328,8 @@ fn refusal(code: &'static str) -> Result<Issued, Failure> {
 async fn calls(state: State) -> Vec<String> {
     let fake = Fake(Arc::new(state));
     let claim = Claim { registration: RegistrationId(uuid(1)), fence: 1, worker: "w".into() };
-    reconcile(fake.clone(), Arc::new(fake.clone()), claim, CancellationToken::new()).await;
+    let claimed = Claimed { claim, loaded: None };
+    reconcile(fake.clone(), Arc::new(fake.clone()), claimed, CancellationToken::new()).await;
     let calls = std::mem::take(&mut *fake.0.calls.lock().unwrap());
     calls.into_iter().filter(|call| !call.starts_with("reserve_slot")).collect()
 }

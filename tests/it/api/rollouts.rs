@@ -106,7 +106,9 @@ async fn progress_is_read_listed_and_watched(#[case] engine: Engine) {
             if one["state"] == "done" {
                 // The stream goes on until registrations have settled.
                 use sea_orm::ConnectionTrait;
-                db.execute_unprepared("UPDATE registration SET state = 'registered'").await.unwrap();
+                db.execute_unprepared("UPDATE registration SET state = 'registered', settled = wanted")
+                    .await
+                    .unwrap();
             }
             text = rest.to_owned();
             step(&server).await;

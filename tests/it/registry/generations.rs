@@ -104,7 +104,7 @@ async fn process_with_unknown_settings_changes_nothing(#[case] engine: Engine) {
         "a workspace's name",
         stray.workspaces().update(&admin, &Reference::parse("acme"), change, None).await.err(),
     );
-    refused("a worker's claim", stray.registration_queue().claim("stray", 1, 1).await.err());
+    refused("a worker's claim", stray.registration_queue().claim("stray", 1, 1, |_| None).await.err());
     refused("secrets", stray.configurations().refresh_mapped_secrets().await.err());
     refused("the audit log", stray.audit().maintain().await.err());
     assert!(rows(&db).await == before);

@@ -259,7 +259,9 @@ async fn canary_goes_first(#[case] engine: Engine) {
     assert_eq!(get(&t, id).await.pending_registrations, 2);
     let db = t.database.connect().await;
     let settle = |state: &str| {
-        format!("UPDATE registration SET state = '{state}' WHERE rollout_id IS NOT NULL AND state = 'queued'")
+        format!(
+            "UPDATE registration SET state = '{state}', settled = wanted WHERE rollout_id IS NOT NULL AND settled < wanted"
+        )
     };
     db.execute_unprepared(&settle("registered")).await.unwrap();
     assert_eq!(step(&t).await, Advance::Moved, "the canary is good");

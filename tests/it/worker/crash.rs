@@ -50,7 +50,8 @@ async fn lost_response_is_reported_and_retried_once(#[case] engine: Engine) {
 async fn worker_without_lease_writes_nothing(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
-    let first = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
+    let first =
+        t.registry.registration_queue().claim("first", 10, 10, |_| None).await.unwrap().pop().unwrap().claim;
     let context = t.registry.registration_queue().load(&first).await.unwrap();
     let attempt = t
         .registry
@@ -59,16 +60,18 @@ async fn worker_without_lease_writes_nothing(#[case] engine: Engine) {
         .await
         .unwrap();
     assert!(
-        t.registry.registration_queue().claim("second", 10, 10).await.unwrap().is_empty(),
+        t.registry.registration_queue().claim("second", 10, 10, |_| None).await.unwrap().is_empty(),
         "it is leased"
     );
 
     // The first one stalls; its lease ends; another takes over.
     end_leases(&t).await;
-    let second = t.registry.registration_queue().claim("second", 10, 10).await.unwrap().pop().unwrap();
+    let second =
+        t.registry.registration_queue().claim("second", 10, 10, |_| None).await.unwrap().pop().unwrap().claim;
     let failure = registry_core::oauth::Failure::answer_lost();
     let late = registry::StepRecord::Failed(failure);
-    let lost = t.registry.registration_queue().finish(&first, &context, attempt, late, Vec::new()).await;
+    let lost =
+        t.registry.registration_queue().finish(&first, &context, attempt, late, Vec::new(), |_| None).await;
     assert!(matches!(lost, Err(StepError::LeaseLost)), "{lost:?}");
     assert!(matches!(t.registry.registration_queue().load(&first).await, Err(StepError::LeaseLost)));
     // The new owner finds the request without an answer.
@@ -89,7 +92,8 @@ async fn secret_replaced_during_an_attempt_causes_a_new_plan(#[case] engine: Eng
         json!({ "oauth_client_metadata": metadata }).to_string()
     };
     let sandbox = upstream(&t, Quirks::default(), Some(&entered("s3cret-one"))).await;
-    let claim = t.registry.registration_queue().claim("first", 10, 10).await.unwrap().pop().unwrap();
+    let claim =
+        t.registry.registration_queue().claim("first", 10, 10, |_| None).await.unwrap().pop().unwrap().claim;
     let context = t.registry.registration_queue().load(&claim).await.unwrap();
     let credentials = context.desired.effective.credentials.clone().unwrap();
     let attempt =
@@ -110,7 +114,11 @@ async fn secret_replaced_during_an_attempt_causes_a_new_plan(#[case] engine: Eng
         metadata: serde_json::Map::new(),
     };
     let record = StepRecord::Client(Box::new(client), None);
-    t.registry.registration_queue().finish(&claim, &context, attempt, record, Vec::new()).await.unwrap();
+    t.registry
+        .registration_queue()
+        .finish(&claim, &context, attempt, record, Vec::new(), |_| None)
+        .await
+        .unwrap();
     let reloaded = t.registry.registration_queue().load(&claim).await.unwrap();
     assert_ne!(reloaded.desired.effective.credentials.unwrap().client_secret, Some(sealed));
     assert!(reloaded.observed.not_before.is_none(), "at once");

@@ -17,6 +17,7 @@ mod life;
 mod recovery;
 mod refusals;
 pub(crate) mod reregistration;
+mod statements;
 mod success;
 mod unusable;
 

@@ -83,6 +83,7 @@ fn new_row(write: &Write<'_>, layers: &ServerLayers, cause: Cause<'_>) -> regist
         unwanted_since: Set((!layers.enabled).then_some(now)),
         upstream: Set(Some(origin_of(&layers.integration.url))),
         rollout_id: Set(cause.rollout),
+        settled: Set(0),
         failures: Set(0),
         lost_answers: Set(0),
         lease_until: Set(0),

@@ -315,13 +315,14 @@ fn holds_marker(value: &serde_json::Value) -> bool {
 }
 
 /// The revisions of the organisation's layer that these servers are resolved from.
-async fn organisation_layers(
+pub(crate) async fn organisation_layers(
     db: &impl ConnectionTrait,
-    servers: &[server::Model],
+    servers: impl IntoIterator<Item = &server::Model>,
 ) -> Result<HashMap<i64, Arc<AdvancedConfiguration>>> {
     let row = organisation::Entity::find().one(db).await?;
     let row = row.ok_or_else(|| Error::not_found("organisation", ""))?;
-    let mut revisions: BTreeSet<i64> = servers.iter().map(|server| server.organisation_revision).collect();
+    let mut revisions: BTreeSet<i64> =
+        servers.into_iter().map(|server| server.organisation_revision).collect();
     let mut layers = HashMap::new();
     if revisions.remove(&row.configuration_revision) {
         let layer = parse_layer(row.configuration.as_deref(), "organisation", row.id)?;

@@ -115,6 +115,8 @@ impl Registry {
                 services,
                 commit_notify: tokio::sync::Notify::new(),
                 live: crate::gateway::cache::Live::default(),
+                write_turn: Arc::default(),
+                claim_cursor: std::sync::Mutex::default(),
             }),
         })
     }

@@ -20,9 +20,18 @@ pub(crate) fn managed_at(client: &oauth_client::Model) -> Result<Option<String>>
     Ok(is_same_origin(&endpoint, uri).then(|| uri.clone()))
 }
 
+/// The endpoint that registered a client of the authorization server that was found so.
+fn endpoint_of(discovery: &Discovery) -> &str {
+    discovery.authorization_server().registration_endpoint().unwrap_or(&discovery.issuer)
+}
+
 /// A client's row as the plan sees it.
 pub(crate) fn active_client(client: &oauth_client::Model) -> Result<ActiveClient> {
     let discovery: Discovery = json(&client.discovery, "oauth_client", "discovery", client.id)?;
+    let managed = client
+        .registration_client_uri
+        .as_ref()
+        .is_some_and(|uri| is_same_origin(endpoint_of(&discovery), uri));
     Ok(ActiveClient {
         id: OauthClientId(client.id),
         client_id: client.client_id.clone(),
@@ -36,7 +45,7 @@ pub(crate) fn active_client(client: &oauth_client::Model) -> Result<ActiveClient
         verified_at: client.verified_at.map(moment),
         secret_issued_at: moment(client.secret_issued_at.unwrap_or(client.created_at)),
         secret_expires_at: client.client_secret_expires_at.map(moment),
-        manageable: managed_at(client)?.is_some() && client.registration_access_token_id.is_some(),
+        manageable: managed && client.registration_access_token_id.is_some(),
         update_refused: client.update_refused.clone(),
         fetched: client.fetched_at.is_some(),
         verification: client.doubt.as_deref().and_then(Verification::parse),
@@ -79,6 +88,5 @@ pub(crate) fn foreign_management(client: &oauth_client::Model) -> Result<Option<
 /// The endpoint that registered a client.
 pub(crate) fn registered_by(client: &oauth_client::Model) -> Result<String> {
     let discovery: Discovery = json(&client.discovery, "oauth_client", "discovery", client.id)?;
-    let endpoint = discovery.authorization_server().registration_endpoint();
-    Ok(endpoint.unwrap_or(&discovery.issuer).to_owned())
+    Ok(endpoint_of(&discovery).to_owned())
 }

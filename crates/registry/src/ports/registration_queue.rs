@@ -39,6 +39,36 @@ pub struct ReconcileContext<Row> {
     pub row: Row,
 }
 
+/// A registration that was claimed.
+#[derive(Clone, Debug)]
+pub struct Claimed<Row> {
+    /// The claim.
+    pub claim: Claim,
+    /// What is wanted and known, and the attempt that was recorded with the claim, if one was. `None`: to be loaded by
+    /// [`RegistrationQueue::load`], because something of it cannot be read, or an earlier worker left a request unanswered.
+    pub loaded: Option<(Box<ReconcileContext<Row>>, Option<AttemptId>)>,
+}
+
+/// What recording a step led to.
+#[derive(Clone, Debug)]
+pub enum Recorded<Row> {
+    /// The claim was settled in the same transaction.
+    Settled,
+    /// The claim goes on with this; nothing else happened to the registration meanwhile.
+    Next(Box<ReconcileContext<Row>>),
+    /// More changed than what was recorded: it is to be loaded by [`RegistrationQueue::load`].
+    Changed,
+}
+
+/// Whether a step that sends something began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Its attempt is recorded, and the request may be sent now.
+    Attempt(AttemptId),
+    /// The origin may not be asked before this time, which is reserved for the registration; no attempt is recorded.
+    WaitForSlot(Timestamp),
+}
+
 /// Whether a request may be sent to an origin now (INV-8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendPermit {
@@ -114,16 +144,18 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
     /// that a commit between the look and the wait is not missed.
     fn next_commit(&self) -> impl Future<Output = ()> + Send;
 
-    /// Claims at most `limit` due registrations for `worker`, those due longest first, but of no upstream more than
-    /// `max_per_upstream` at a time: one that is dead or slow must not hold up the rest.
+    /// Claims at most `limit` due registrations for `worker` in one transaction, those due longest first, but of no upstream
+    /// more than `max_per_upstream` at a time: one that is dead or slow must not hold up the rest. `first` names the step
+    /// that begins now, if one does: its attempt is recorded with the claim, before anything is sent (INV-3).
     fn claim(
         &self,
         worker: &str,
         limit: u64,
         max_per_upstream: u64,
-    ) -> impl Future<Output = Result<Vec<Claim>>> + Send;
+        first: impl Fn(&ReconcileContext<Self::Row>) -> Option<AttemptStep> + Send + Sync,
+    ) -> impl Future<Output = Result<Vec<Claimed<Self::Row>>>> + Send;
 
-    /// When the next registration is due.
+    /// When the next registration that no worker holds is due, or the next lease ends.
     fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
 
     /// What is wanted and known. A request that another worker sent without recording an answer becomes a lost answer
@@ -156,14 +188,6 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
         issuer: &str,
     ) -> impl Future<Output = Result<Secret, StepError>> + Send;
 
-    /// Whether something may be sent to `url` now. If not, the registration keeps a slot of its own (INV-8).
-    fn reserve_slot(
-        &self,
-        claim: &Claim,
-        context: &ReconcileContext<Self::Row>,
-        url: &str,
-    ) -> impl Future<Output = Result<SendPermit, StepError>> + Send;
-
     /// Publishes the Client ID Metadata Document: from now on it is served at its URL. A document that cannot be made is
     /// [`StepError::Refused`].
     fn publish_document(
@@ -182,13 +206,27 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
         adjustments: &[Adjustment],
     ) -> impl Future<Output = Result<AttemptId, StepError>> + Send;
 
-    /// As [`Self::begin`], for the deletion of `client`: should the answer be lost, it is known which client may be gone.
+    /// As [`Self::begin`], for a step that sends something to `url`: only if its origin may be asked now. If not, the
+    /// registration keeps a slot of its own (INV-8).
+    fn begin_sending(
+        &self,
+        claim: &Claim,
+        context: &ReconcileContext<Self::Row>,
+        url: &str,
+        step: AttemptStep,
+        request: Option<&Map<String, Value>>,
+        adjustments: &[Adjustment],
+    ) -> impl Future<Output = Result<Begun, StepError>> + Send;
+
+    /// As [`Self::begin_sending`], for the deletion of `client`: should the answer be lost, it is known which client may be
+    /// gone.
     fn begin_deletion(
         &self,
         claim: &Claim,
         context: &ReconcileContext<Self::Row>,
+        url: &str,
         client: OauthClientId,
-    ) -> impl Future<Output = Result<AttemptId, StepError>> + Send;
+    ) -> impl Future<Output = Result<Begun, StepError>> + Send;
 
     /// The secrets that the upstreams of the registration know, or may: none of them is kept in a record.
     fn known_secrets(
@@ -197,7 +235,8 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
         context: &ReconcileContext<Self::Row>,
     ) -> impl Future<Output = Result<Vec<Secret>, StepError>> + Send;
 
-    /// Records what came of a step: attempt, registration, client, change and audit event in one transaction.
+    /// Records what came of a step: attempt, registration, client, change and audit event in one transaction. `ends` says
+    /// whether the claim ends with what is known then; it is settled in the same transaction.
     fn finish(
         &self,
         claim: &Claim,
@@ -205,7 +244,8 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
         attempt: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
-    ) -> impl Future<Output = Result<(), StepError>> + Send;
+        ends: impl FnOnce(&ReconcileContext<Self::Row>) -> Option<ReconcileOutcome> + Send,
+    ) -> impl Future<Output = Result<Recorded<Self::Row>, StepError>> + Send;
 
     /// Ends the claim. If something changed since [`Self::load`], the registration is due at once.
     fn settle(

@@ -1,116 +1,198 @@
-//! Claiming due registrations, fairly among upstreams.
+//! Claiming due registrations: many in one transaction, which loads them and records the attempts that begin with the claim.
 
 use crate::actor::Actor;
-use crate::ports::registration_queue::Claim;
-use crate::registration::context::{NEVER, lease_clock};
+use crate::ports::registration_queue::{Claim, Claimed};
+use crate::registration::attempts::{NewAttempt, insert_attempts, state_during};
+use crate::registration::context::{Context, LoadedRow, lease_millis};
+use crate::registration::fairness::{Look, candidates, next_due_statement};
+use crate::registration::observed::context_of;
+use crate::registration::situation::{LoadedRegistration, load_situations};
 use crate::storage::columns::{millis, moment};
 use crate::storage::entity::registration;
 use crate::storage::write::Write;
 use crate::{Registry, Result};
 use registry_core::clock::Timestamp;
-use registry_core::id::RegistrationId;
-use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{LockBehavior, LockType};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
-};
+use registry_core::id::{AttemptId, RegistrationId};
+use registry_core::registration::AttemptStep;
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
+use std::collections::HashSet;
+use std::sync::PoisonError;
 use uuid::Uuid;
 
+/// A registration that was read and may be claimed.
+struct Candidate {
+    id: Uuid,
+    fence: i64,
+    wanted: i64,
+    /// `None`: it cannot be worked on as it was read, and is loaded by itself.
+    context: Option<Context>,
+    /// The step that begins with the claim.
+    step: Option<AttemptStep>,
+}
+
 /// Claims at most `limit` due registrations for `worker`, those due longest first, but of no upstream more than
-/// `max_per_upstream` at once: one that is dead or slow must not hold up the rest.
+/// `max_per_upstream` at once: one that is dead or slow must not hold up the rest. `first` names the step that begins with
+/// the claim, if one does.
 pub(crate) async fn claim(
     registry: &Registry,
     worker: &str,
     limit: u64,
     max_per_upstream: u64,
-) -> Result<Vec<Claim>> {
-    let due = registration::Entity::find()
-        .filter(registration::Column::DueAt.lte(millis(registry.now())))
-        .count(registry.db())
-        .await?;
-    if due == 0 || limit == 0 {
+    first: impl Fn(&Context) -> Option<AttemptStep> + Send + Sync,
+) -> Result<Vec<Claimed<LoadedRow>>> {
+    if limit == 0 {
         return Ok(Vec::new());
     }
-    let write = registry.begin_write(&Actor::worker(worker)).await?;
-    let lease_now = lease_clock(&write).await?;
-    let candidates = fair_candidates(&write, worker, lease_now, limit, max_per_upstream).await?;
-    let mut rows = registration::Entity::find()
-        .filter(registration::Column::Id.is_in(candidates.iter().copied()))
-        .filter(registration::Column::DueAt.lte(write.millis()))
-        .filter(registration::Column::LeaseUntil.lte(lease_now))
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .all(&write.txn)
-        .await?;
-    rows.sort_by_key(|row| candidates.iter().position(|id| *id == row.id));
-    let mut claims = Vec::with_capacity(rows.len());
-    for row in rows {
-        let fence = row.fence + 1;
-        registration::ActiveModel {
-            id: Set(row.id),
-            fence: Set(fence),
-            lease_owner: Set(Some(worker.to_owned())),
-            lease_until: Set(lease_now + lease_millis(registry)),
-            ..Default::default()
-        }
-        .update(&write.txn)
-        .await?;
-        claims.push(Claim { registration: RegistrationId(row.id), fence, worker: worker.to_owned() });
+    let now = millis(registry.now());
+    let look = Look { worker, due: now, now, limit, max_per_upstream };
+    let mut cursor = registry.inner.claim_cursor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    // Nothing is written, and no write waits, when nothing is due.
+    let ids = candidates(registry.db(), &look, &mut cursor).await?;
+    *registry.inner.claim_cursor.lock().unwrap_or_else(PoisonError::into_inner) = cursor;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut write = registry.begin_unchecked_write(&Actor::worker(worker)).await?;
+    let loaded = load_situations(registry, &write.txn, &ids).await?;
+    write.check_deployment(loaded.deployment)?;
+    // A worker that may not seal what a step brings sends nothing: its attempt is refused when it begins.
+    let may_begin = write.permit().is_ok();
+    let first = |context: &Context| first(context).filter(|_| may_begin);
+    let mut read: Vec<_> = loaded
+        .situations
+        .into_iter()
+        .map(|situation| candidate(registry, write.now, situation, &first))
+        .collect();
+    read.sort_by_key(|one| ids.iter().position(|id| *id == one.id));
+    let taken = take(registry, &write, worker, &read).await?;
+    read.retain(|one| taken.contains(&one.id));
+    if read.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut claims = Vec::with_capacity(read.len());
+    let mut attempts = Vec::new();
+    for candidate in read {
+        let claim = Claim {
+            registration: RegistrationId(candidate.id),
+            fence: candidate.fence + 1,
+            worker: worker.to_owned(),
+        };
+        let attempt = candidate.step.map(|step| (step, registry.new_id()));
+        attempts.extend(attempt.map(|(step, id)| NewAttempt {
+            id,
+            registration: candidate.id,
+            fence: claim.fence,
+            step,
+            request: None,
+            adjustments: "[]".to_owned(),
+        }));
+        let loaded =
+            candidate.context.map(|context| (Box::new(context), attempt.map(|(_, id)| AttemptId(id))));
+        claims.push(Claimed { claim, loaded });
+    }
+    if !attempts.is_empty() {
+        insert_attempts(&write, attempts).await?;
     }
     write.commit().await?;
     Ok(claims)
 }
 
-/// When the next registration is due, as far as is known now.
-pub(crate) async fn next_due(registry: &Registry) -> Result<Option<Timestamp>> {
-    let next: Option<i64> = registration::Entity::find()
-        .select_only()
-        .column(registration::Column::DueAt)
-        .filter(registration::Column::DueAt.lt(NEVER))
-        .order_by_asc(registration::Column::DueAt)
-        .limit(1)
-        .into_tuple()
-        .one(registry.db())
-        .await?;
-    Ok(next.map(moment))
+/// What a situation is claimed with.
+fn candidate(
+    registry: &Registry,
+    now: Timestamp,
+    situation: LoadedRegistration,
+    first: &impl Fn(&Context) -> Option<AttemptStep>,
+) -> Candidate {
+    let LoadedRegistration { row: registration::Model { id, fence, wanted, .. }, is_open, .. } = situation;
+    // An attempt without an outcome is closed, and an error said, when the registration is loaded by itself.
+    let mut context = if is_open { None } else { context_of(registry, situation).ok() };
+    let step = context.as_ref().and_then(first);
+    if let (Some(context), Some(step)) = (&mut context, step) {
+        context.row.row.state = state_during(context, step, now).as_str().to_owned();
+    }
+    Candidate { id, fence, wanted, context, step }
 }
 
-/// The due registrations to claim, fairly: each upstream's first before anybody's second, and none that has `max_per_upstream` in
-/// the hands of `worker` already.
-async fn fair_candidates(
+/// Claims those of `read` that are still as they were read, and that nobody holds. Returns their ids.
+async fn take(
+    registry: &Registry,
     write: &Write<'_>,
     worker: &str,
-    lease_now: i64,
-    limit: u64,
-    max_per_upstream: u64,
-) -> Result<Vec<Uuid>> {
-    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let statement = Statement::from_sql_and_values(
-        write.txn.get_database_backend(),
-        // Counted once for all: a count for each due row would take the square of their number.
-        "WITH held AS (
-            SELECT COALESCE(upstream, '') AS upstream, COUNT(*) AS count FROM registration
-            WHERE lease_owner = $1 AND lease_until > $2 GROUP BY COALESCE(upstream, '')
-        ), due AS (
-            SELECT id, due_at, COALESCE(upstream, '') AS upstream,
-                ROW_NUMBER() OVER (PARTITION BY COALESCE(upstream, '') ORDER BY due_at, id) AS number
-            FROM registration WHERE due_at <= $3 AND lease_until <= $2
-        )
-        SELECT due.id FROM due LEFT JOIN held ON held.upstream = due.upstream
-        WHERE due.number + COALESCE(held.count, 0) <= $4
-        ORDER BY due.number + COALESCE(held.count, 0), due.due_at LIMIT $5",
-        [
-            worker.into(),
-            lease_now.into(),
-            write.millis().into(),
-            whole(max_per_upstream.max(1)).into(),
-            whole(limit).into(),
-        ],
-    );
-    let rows = write.txn.query_all_raw(statement).await?;
-    rows.iter().map(|row| Ok(row.try_get::<Uuid>("", "id")?)).collect()
+    read: &[Candidate],
+) -> Result<HashSet<Uuid>> {
+    let picked: Vec<_> = read
+        .iter()
+        .map(|one| Picked {
+            id: one.id,
+            fence: one.fence,
+            wanted: one.wanted,
+            state: one.step.and(one.context.as_ref()).map(|context| context.row.row.state.clone()),
+        })
+        .collect();
+    let backend = write.txn.get_database_backend();
+    let statement = take_statement(backend, write.millis(), lease_millis(registry), worker, picked);
+    let taken = write.txn.query_all_raw(statement).await?;
+    let id = |row: &QueryResult| Ok(row.try_get::<Uuid>("", "id")?);
+    taken.iter().map(id).collect()
 }
 
-pub(crate) fn lease_millis(registry: &Registry) -> i64 {
-    i64::try_from(registry.settings().lease.as_millis()).unwrap_or(i64::MAX / 4)
+/// A registration to claim, as it was read.
+pub(crate) struct Picked {
+    pub(crate) id: Uuid,
+    pub(crate) fence: i64,
+    pub(crate) wanted: i64,
+    /// The state that it gets; `None`: as it is.
+    pub(crate) state: Option<String>,
+}
+
+/// Claims those of `picked` that are as they were read: what is wanted is compared too, because it was read before the row
+/// was locked.
+pub(crate) fn take_statement(
+    backend: DbBackend,
+    now: i64,
+    lease: i64,
+    worker: &str,
+    picked: Vec<Picked>,
+) -> Statement {
+    let mut values: Vec<Value> = vec![now.into(), lease.into(), worker.into()];
+    let mut ids = Vec::with_capacity(picked.len());
+    let mut rows = Vec::with_capacity(picked.len());
+    for one in picked {
+        let first = values.len() + 1;
+        values.extend([one.id.into(), one.fence.into(), one.wanted.into(), one.state.into()]);
+        ids.push(format!("${first}"));
+        rows.push(format!("(${first}, ${}, ${}, ${})", first + 1, first + 2, first + 3));
+    }
+    let (clock, unlocked) = match backend {
+        // A row that somebody changes now is claimed later: no claim waits for a person's write.
+        DbBackend::Postgres => (
+            "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+            format!(
+                "AND id IN (SELECT id FROM registration WHERE id IN ({}) FOR UPDATE SKIP LOCKED)",
+                ids.join(", ")
+            ),
+        ),
+        _ => ("$1", String::new()),
+    };
+    let sql = format!(
+        "WITH picked (picked_id, picked_fence, picked_wanted, picked_state) AS (VALUES {})
+         UPDATE registration SET fence = fence + 1, lease_owner = $3, lease_until = {clock} + $2,
+             state = COALESCE(picked_state, state),
+             updated_at = CASE WHEN picked_state IS NULL THEN updated_at ELSE $1 END
+         FROM picked
+         WHERE id = picked_id AND fence = picked_fence AND wanted = picked_wanted
+             AND due_at <= $1 AND lease_until <= {clock} {unlocked}
+         RETURNING id",
+        rows.join(", ")
+    );
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// When the next registration that no worker holds is due, or the next lease ends.
+pub(crate) async fn next_due(registry: &Registry) -> Result<Option<Timestamp>> {
+    let statement = next_due_statement(registry.db().get_database_backend());
+    let rows = registry.db().query_all_raw(statement).await?;
+    let times = rows.iter().map(|row| row.try_get::<i64>("", "due_at")).collect::<Result<Vec<_>, _>>()?;
+    Ok(times.into_iter().min().map(moment))
 }

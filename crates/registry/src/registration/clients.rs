@@ -6,6 +6,7 @@ use crate::ports::step_record::{NewClient, Published};
 use crate::registration::brief::workspace_of;
 use crate::registration::context::Context;
 use crate::registration::failures::event;
+use crate::secrets::sealed_rows::SealedRow;
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::set_word;
 use crate::storage::entity::{oauth_client, registration};
@@ -13,11 +14,13 @@ use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::id::{OauthClientId, SealedId, ServerId};
-use registry_core::oauth::Issued;
+use registry_core::oauth::{Discovery, Issued};
 use registry_core::registration::{ClientStatus, RegistrationMethod};
 use registry_core::secret::Secret;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -33,70 +36,61 @@ pub(crate) async fn is_superseded(
     Ok(registry.open_sealed_if_present(&write.txn, sealed).await?.is_none())
 }
 
-/// Adds `client` as the next generation and makes it the active one; the former active client becomes draining. A Client ID
-/// Metadata Document at the URL of the active client updates this client instead. `request` is the registration request that
-/// was sent, if any. Returns the response without secrets.
-pub(crate) async fn add_client(
-    write: &mut Write<'_>,
-    row: &registration::Model,
+/// A client that a step brought, ready to be stored.
+pub(crate) struct PreparedClient {
+    /// Its row.
+    pub(crate) model: oauth_client::Model,
+    /// The response that brought it, without secrets.
+    pub(crate) response: Value,
+    sealed: Vec<SealedRow>,
+    method: RegistrationMethod,
+}
+
+/// Whether `client` is the Client ID Metadata Document at the URL of the active client: then it updates this client.
+pub(crate) fn republishes<'a>(
+    context: &Context,
+    client: &'a NewClient,
+) -> Option<(OauthClientId, &'a Published)> {
+    let NewClient::Published(published) = client else { return None };
+    let (discovery, _) = context.observed.discovery.as_ref()?;
+    let active = context.observed.client.as_ref()?;
+    let same = active.method == RegistrationMethod::Cimd
+        && active.client_id == published.url
+        && active.belongs_to(discovery);
+    same.then_some((active.id, published))
+}
+
+/// The next generation of the client of a registration; nothing is written. `request` is the registration request that was
+/// sent, if any.
+pub(crate) async fn prepare_client(
+    write: &Write<'_>,
     context: &Context,
     client: NewClient,
     request: Option<Map<String, Value>>,
-) -> Result<Value> {
+) -> Result<PreparedClient> {
     let (discovery, _) = context
         .observed
         .discovery
         .as_ref()
         .ok_or_else(|| Error::Internal("a client without a discovery".into()))?;
-    if let NewClient::Published(published) = &client
-        && let Some(active) = &context.observed.client
-        && active.method == RegistrationMethod::Cimd
-        && active.client_id == published.url
-        && active.belongs_to(discovery)
-    {
-        return republish(write, row, context, active.id, published).await;
-    }
-    end_active(write, row.id, ClientStatus::Draining).await?;
-    let generation = next_generation(write, row.id).await?;
     let id = write.registry.new_id();
-    let mut model = oauth_client::ActiveModel {
-        id: Set(id),
-        registration_id: Set(row.id),
-        generation: Set(generation),
-        status: set_word(ClientStatus::Active),
-        issuer: Set(discovery.issuer.clone()),
-        metadata_digest: Set(context.desired.digest.clone()),
-        // For example: PKCE is not offered. Then no user can sign in with the client, although it is registered.
-        warnings: Set(serde_json::to_string(&discovery.warnings)?),
-        discovery: Set(serde_json::to_string(discovery)?),
-        created_at: Set(write.millis()),
-        secret_issued_at: Set(Some(write.millis())),
-        request: Set(request.map(|request| Value::Object(request).to_string())),
-        withdraw_failures: Set(0),
-        settings_generation: Set(Some(context.row.layers.in_force.generation)),
-        ..Default::default()
-    };
+    let mut sealing = Sealing { registry: write.registry, client: id, rows: Vec::new() };
+    let mut model = new_model(write, context, id, discovery)?;
+    model.request = request.map(|request| Value::Object(request).to_string());
     let (method, client_id, response) = match client {
         NewClient::Issued(issued) => {
-            model.client_secret_id =
-                Set(seal_member(write, id, "/client_secret", issued.client_secret.as_ref()).await?);
-            model.registration_access_token_id = Set(seal_member(
-                write,
-                id,
-                "/registration_access_token",
-                issued.registration_access_token.as_ref(),
-            )
-            .await?);
-            model.registration_client_uri = Set(issued.registration_client_uri.clone());
-            model.auth_method = Set(issued.token_endpoint_auth_method.clone());
-            model.client_id_issued_at = Set(issued.client_id_issued_at);
-            model.client_secret_expires_at = Set(expiry_millis(&issued));
+            model.client_secret_id = sealing.member("/client_secret", issued.client_secret.as_ref())?;
+            model.registration_access_token_id =
+                sealing.member("/registration_access_token", issued.registration_access_token.as_ref())?;
+            model.registration_client_uri.clone_from(&issued.registration_client_uri);
+            model.auth_method.clone_from(&issued.token_endpoint_auth_method);
+            model.client_id_issued_at = issued.client_id_issued_at;
+            model.client_secret_expires_at = expiry_millis(&issued);
             let warnings: Vec<_> = discovery.warnings.iter().chain(&issued.warnings).collect();
-            model.warnings = Set(serde_json::to_string(&warnings)?);
+            model.warnings = serde_json::to_string(&warnings)?;
             (RegistrationMethod::Dcr, issued.client_id.clone(), issued.response)
         }
         NewClient::Published(published) => {
-            model.auth_method = Set("none".to_owned());
             (RegistrationMethod::Cimd, published.url, serde_json::from_str(&published.text)?)
         }
         NewClient::PreRegistered { credentials, token_endpoint_auth_method, metadata } => {
@@ -104,22 +98,102 @@ pub(crate) async fn add_client(
                 Some(sealed) => Some(write.registry.open_sealed(&write.txn, sealed).await?),
                 None => None,
             };
-            model.client_secret_id = Set(seal_member(write, id, "/client_secret", secret.as_ref()).await?);
-            model.auth_method = Set(token_endpoint_auth_method);
+            model.client_secret_id = sealing.member("/client_secret", secret.as_ref())?;
+            model.auth_method = token_endpoint_auth_method;
             (RegistrationMethod::PreRegistered, credentials.client_id, metadata)
         }
     };
     let response = Value::Object(response);
-    model.method = set_word(method);
-    model.client_id = Set(client_id.clone());
-    model.response = Set(response.to_string());
-    model.insert(&write.txn).await?;
-    let event = event(context, AuditAction::RegistrationClientRecorded, row.id).after(json!({
-        "client_id": client_id, "issuer": discovery.issuer, "generation": generation, "method": method,
+    model.method = method.as_str().to_owned();
+    model.client_id = client_id;
+    model.response = response.to_string();
+    Ok(PreparedClient { model, response, sealed: sealing.rows, method })
+}
+
+/// The row of an active client with everything that is known before its response is read.
+fn new_model(
+    write: &Write<'_>,
+    context: &Context,
+    id: Uuid,
+    discovery: &Discovery,
+) -> Result<oauth_client::Model> {
+    Ok(oauth_client::Model {
+        id,
+        registration_id: context.row.row.id,
+        generation: context.row.newest_generation + 1,
+        status: ClientStatus::Active.as_str().to_owned(),
+        method: String::new(),
+        issuer: discovery.issuer.clone(),
+        client_id: String::new(),
+        client_secret_id: None,
+        registration_access_token_id: None,
+        registration_client_uri: None,
+        auth_method: "none".to_owned(),
+        client_id_issued_at: None,
+        client_secret_expires_at: None,
+        metadata_digest: context.desired.digest.clone(),
+        response: String::new(),
+        // For example: PKCE is not offered. Then no user can sign in with the client, although it is registered.
+        warnings: serde_json::to_string(&discovery.warnings)?,
+        discovery: serde_json::to_string(discovery)?,
+        created_at: write.millis(),
+        fetched_at: None,
+        ended_at: None,
+        secret_issued_at: Some(write.millis()),
+        updated_at: None,
+        verified_at: None,
+        reported_at: None,
+        withdraw_not_before: None,
+        request: None,
+        doubt: None,
+        reported_by: None,
+        update_refused: None,
+        withdrawal: None,
+        withdrawal_detail: None,
+        withdraw_failures: 0,
+        settings_generation: Some(context.row.layers.in_force.generation),
+    })
+}
+
+/// Stores `client` and makes it the active one; the former active client becomes draining.
+pub(crate) async fn store_client(
+    write: &mut Write<'_>,
+    context: &Context,
+    client: PreparedClient,
+) -> Result<Value> {
+    let PreparedClient { model, response, sealed, method } = client;
+    if context.row.newest_generation > 0 {
+        end_active(write, model.registration_id, ClientStatus::Draining).await?;
+    }
+    write.insert_sealed(sealed).await?;
+    let event = event(context, AuditAction::RegistrationClientRecorded, model.registration_id).after(json!({
+        "client_id": model.client_id, "issuer": model.issuer, "generation": model.generation, "method": method,
     }));
+    let row = model.into_active_model().reset_all();
+    oauth_client::Entity::insert(row).exec_without_returning(&write.txn).await?;
     write.audit(event);
-    write.server_changed(workspace_of(&context.row.layers), ServerId(row.server_id));
+    let layers = &context.row.layers;
+    write.server_changed(workspace_of(layers), ServerId(layers.server.id));
     Ok(response)
+}
+
+/// Secrets of one client, sealed ahead.
+struct Sealing<'a> {
+    registry: &'a Registry,
+    client: Uuid,
+    rows: Vec<SealedRow>,
+}
+
+impl Sealing<'_> {
+    /// Seals `secret` for the member of the client that `pointer` names. Returns the id of the sealed value; `None` without a
+    /// secret.
+    fn member(&mut self, pointer: &str, secret: Option<&Secret>) -> Result<Option<Uuid>> {
+        let Some(secret) = secret else { return Ok(None) };
+        let id = SealedId(self.registry.new_id());
+        let owner = OwnerKind::OauthClient.with_id(self.client);
+        self.rows.push(self.registry.sealed_row(id, owner, pointer, secret.expose())?);
+        Ok(Some(id.0))
+    }
 }
 
 /// The number of the next client of a registration.
@@ -239,7 +313,7 @@ async fn reseal(
 
 /// Records that the Client ID Metadata Document of the client `id` changed. It stays the same generation, because its
 /// `client_id` is the URL of the document. Returns the document.
-async fn republish(
+pub(crate) async fn republish(
     write: &mut Write<'_>,
     row: &registration::Model,
     context: &Context,
@@ -273,11 +347,13 @@ pub(crate) async fn update_client_discovery(
     id: OauthClientId,
     discovery: String,
 ) -> Result<()> {
-    let client = oauth_client::Entity::find_by_id(id.0).one(&write.txn).await?;
-    if client.is_some_and(|client| client.discovery != discovery) {
-        oauth_client::ActiveModel { id: Set(id.0), discovery: Set(discovery), ..Default::default() }
-            .update(&write.txn)
-            .await?;
+    let changed = oauth_client::Entity::update_many()
+        .col_expr(oauth_client::Column::Discovery, Expr::value(discovery.clone()))
+        .filter(oauth_client::Column::Id.eq(id.0))
+        .filter(oauth_client::Column::Discovery.ne(discovery))
+        .exec(&write.txn)
+        .await?;
+    if changed.rows_affected > 0 {
         write.server_changed(workspace_of(&context.row.layers), ServerId(row.server_id));
     }
     Ok(())

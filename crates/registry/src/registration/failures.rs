@@ -175,7 +175,7 @@ pub(crate) async fn leave_open(
         }
         _ => (AttemptOutcome::Failed, interrupted()),
     };
-    close_attempt(write, left, outcome, Some(&failure), Vec::new(), None).await?;
+    close_attempt(write, left.id, outcome, Some(&failure), Vec::new(), None).await?;
     let active = active_clients(&write.txn, [row.id]).await?.pop();
     match left.step()? {
         AttemptStep::Register => {
@@ -320,14 +320,13 @@ pub(crate) async fn fail(
 /// Closes an attempt.
 pub(crate) async fn close_attempt(
     write: &Write<'_>,
-    tried: &attempt::Model,
+    id: Uuid,
     outcome: AttemptOutcome,
     failure: Option<&Failure>,
     exchanges: Vec<Exchange>,
     response: Option<Value>,
 ) -> Result<()> {
-    attempt::ActiveModel {
-        id: Set(tried.id),
+    let closed = attempt::ActiveModel {
         finished_at: Set(Some(write.millis())),
         outcome: set_word(outcome),
         reason: Set(failure.map(|failure| failure.code.to_string())),
@@ -337,10 +336,12 @@ pub(crate) async fn close_attempt(
         exchanges: Set(serde_json::to_string(&exchanges)?),
         response: Set(response.map(|response| response.to_string())),
         ..Default::default()
+    };
+    let update = attempt::Entity::update_many().set(closed).filter(attempt::Column::Id.eq(id));
+    match update.exec(&write.txn).await?.rows_affected {
+        0 => Err(Error::not_found("attempt", id)),
+        _ => Ok(()),
     }
-    .update(&write.txn)
-    .await?;
-    Ok(())
 }
 
 /// A random number in `[0, 1)`, so that many registrations do not come back in step.

@@ -10,15 +10,17 @@
 //! finds no room reserves the next free slot, so that waiting registrations are sent one after another, instead of all
 //! at the same time when the next token is there.
 
-use crate::ports::registration_queue::{Claim, SendPermit, StepError};
-use crate::registration::context::{Context, claimed};
+use crate::ports::registration_queue::SendPermit;
 use crate::storage::columns::moment;
-use crate::storage::entity::{issuer_budget, registration};
+use crate::storage::entity::issuer_budget;
 use crate::storage::write::Write;
 use crate::{Actor, Registry, Result};
 use registry_core::origin::origin_of;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, QuerySelect};
+use sea_orm::sea_query::{Expr, OnConflict, SimpleExpr};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult,
+    QueryFilter, QuerySelect, QueryTrait, Statement,
+};
 use uuid::Uuid;
 
 /// The most that an authorization server which answers 429 is slowed down by. All workspaces share it, so it is small.
@@ -37,43 +39,63 @@ fn workspace_key(origin: &str, workspace: Uuid) -> String {
     format!("{origin} {workspace}")
 }
 
-/// Whether the worker that holds `claim` may send something to `url` now. If not, it gets a slot of its own, which
-/// the registration keeps until its time.
-pub(crate) async fn reserve_slot(
-    registry: &Registry,
-    claim: &Claim,
-    context: &Context,
-    url: &str,
-) -> Result<SendPermit, StepError> {
-    let write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
-    let row = claimed(&write, claim).await?;
-    let now = write.millis();
-    let origin = origin_of(url);
-    let paused_until = workspace_pause(&write, &origin, context.row.layers.workspace.id).await?;
-    if paused_until > now {
-        // Nothing is reserved for then: a workspace that is held up takes no room from the others.
-        return Ok(SendPermit::At(moment(paused_until)));
-    }
-    let budget = locked(&write, &origin).await?;
-    // A slot that passed long ago, or lies before the end of a pause asked for since, is no reservation.
-    let reserved = row.slot_at.filter(|slot| *slot > now - SLOT_KEPT && *slot >= budget.paused_until);
-    let slot = match reserved {
-        Some(slot) => slot,
-        None => reserve(&write, budget, true).await?,
-    };
-    let waiting = slot > now;
-    registration::ActiveModel {
-        id: Set(row.id),
-        slot_at: Set(waiting.then_some(slot)),
-        ..Default::default()
-    }
-    .update(&write.txn)
-    .await?;
-    write.commit().await?;
-    Ok(if waiting { SendPermit::At(moment(slot)) } else { SendPermit::Now })
+/// What a registration that wants to send something to an origin got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// It may be sent now.
+    Now,
+    /// Not before this time, which is reserved for the registration.
+    Reserved(i64),
+    /// Not before this time. Nothing is reserved for then: a workspace that is held up takes no room from the others.
+    Paused(i64),
 }
 
-/// As [`reserve_slot`], for a user who waits for the answer: nothing is reserved when there is no room now.
+/// The slot of a registration of `workspace` at the origin of `url`. `held` is the slot that it has already.
+pub(crate) async fn reserve_slot(
+    write: &Write<'_>,
+    url: &str,
+    workspace: Uuid,
+    held: Option<i64>,
+) -> Result<Slot> {
+    let now = write.millis();
+    let origin = origin_of(url);
+    if held.is_none() && take_slot_now(write, &origin, workspace).await? {
+        return Ok(Slot::Now);
+    }
+    let (budget, paused_until) = locked_for(write, &origin, workspace).await?;
+    if paused_until > now {
+        return Ok(Slot::Paused(paused_until));
+    }
+    // A slot that passed long ago, or lies before the end of a pause asked for since, is no reservation.
+    let reserved = held.filter(|slot| *slot > now - SLOT_KEPT && *slot >= budget.paused_until);
+    let slot = match reserved {
+        Some(slot) => slot,
+        None => reserve(write, budget, true).await?,
+    };
+    Ok(if slot > now { Slot::Reserved(slot) } else { Slot::Now })
+}
+
+/// Takes a slot if the origin may be asked now and `workspace` is not held up there: in one statement what [`reserve`] does,
+/// because most requests find room.
+async fn take_slot_now(write: &Write<'_>, origin: &str, workspace: Uuid) -> Result<bool> {
+    let sql = "UPDATE issuer_budget
+         SET next_at = CASE WHEN next_at > $1 THEN next_at ELSE $1 END
+             + $2 * CASE WHEN slowed_until <= $1 THEN 1 WHEN slowdown < $3 THEN slowdown ELSE $3 END
+         WHERE origin = $4 AND paused_until <= $1 AND next_at - $5 <= $1
+             AND NOT EXISTS (SELECT 1 FROM issuer_budget AS pause WHERE pause.origin = $6 AND pause.paused_until > $1)";
+    let values = [
+        write.millis().into(),
+        interval(write).into(),
+        MAX_SLOWDOWN.into(),
+        origin.into(),
+        tolerance(write).into(),
+        workspace_key(origin, workspace).into(),
+    ];
+    let statement = Statement::from_sql_and_values(write.txn.get_database_backend(), sql, values);
+    Ok(write.txn.execute_raw(statement).await?.rows_affected() > 0)
+}
+
+/// Whether a user who waits for the answer may have something sent to `url` now; nothing is reserved when there is no room now.
 pub(crate) async fn reserve_slot_now(registry: &Registry, actor: &Actor, url: &str) -> Result<SendPermit> {
     let write = registry.begin_write(actor).await?;
     let origin = origin_of(url);
@@ -140,15 +162,36 @@ async fn reserve(write: &Write<'_>, row: issuer_budget::Model, ahead: bool) -> R
     let slot = now.max(row.next_at - tolerance(write)).max(row.paused_until);
     if slot <= now || ahead {
         let slowdown = if row.slowed_until > now { row.slowdown.min(MAX_SLOWDOWN) } else { 1 };
-        issuer_budget::ActiveModel {
-            origin: Set(row.origin),
-            next_at: Set(row.next_at.max(now) + interval(write) * slowdown),
-            ..Default::default()
-        }
-        .update(&write.txn)
-        .await?;
+        issuer_budget::Entity::update_many()
+            .col_expr(
+                issuer_budget::Column::NextAt,
+                Expr::value(row.next_at.max(now) + interval(write) * slowdown),
+            )
+            .filter(issuer_budget::Column::Origin.eq(row.origin))
+            .exec(&write.txn)
+            .await?;
     }
     Ok(slot)
+}
+
+/// The budget of an origin, locked, and until when `workspace` is held up there.
+async fn locked_for(write: &Write<'_>, origin: &str, workspace: Uuid) -> Result<(issuer_budget::Model, i64)> {
+    let own = issuer_budget::Entity::find_by_id(workspace_key(origin, workspace))
+        .select_only()
+        .column(issuer_budget::Column::PausedUntil)
+        .into_query();
+    let both = issuer_budget::Entity::find_by_id(origin)
+        .expr_as(SimpleExpr::SubQuery(None, Box::new(own.into())), "workspace_pause")
+        .lock_exclusive()
+        .build(write.txn.get_database_backend());
+    let Some(row) = write.txn.query_one_raw(both).await? else {
+        let pause = workspace_pause(write, origin, workspace).await?;
+        return Ok((locked(write, origin).await?, pause));
+    };
+    let pause: Option<i64> = row.try_get("", "workspace_pause")?;
+    let budget = issuer_budget::Model::from_query_result(&row, "")?;
+    let latest = write.millis() + MAX_PAUSE_FOR_WORKSPACE;
+    Ok((shortened(write, budget).await?, pause.unwrap_or(0).min(latest)))
 }
 
 async fn locked(write: &Write<'_>, origin: &str) -> Result<issuer_budget::Model> {
@@ -164,9 +207,12 @@ async fn locked(write: &Write<'_>, origin: &str) -> Result<issuer_budget::Model>
         .exec_without_returning(&write.txn)
         .await?;
     let row = issuer_budget::Entity::find_by_id(origin).lock_exclusive().one(&write.txn).await?;
-    let mut row = row.ok_or_else(|| crate::Error::Internal("a budget vanished".into()))?;
-    // An earlier release kept pauses of up to a day for everybody, and a clock may have been ahead: no pause is longer
-    // than one that is made now.
+    shortened(write, row.ok_or_else(|| crate::Error::Internal("a budget vanished".into()))?).await
+}
+
+/// An earlier release kept pauses of up to a day for everybody, and a clock may have been ahead: no pause is longer than
+/// one that is made now.
+async fn shortened(write: &Write<'_>, mut row: issuer_budget::Model) -> Result<issuer_budget::Model> {
     let too_long = row.paused_until - (write.millis() + MAX_PAUSE_FOR_WORKSPACE);
     if too_long > 0 {
         row.paused_until -= too_long;

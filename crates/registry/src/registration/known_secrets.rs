@@ -1,7 +1,7 @@
 //! The secrets that upstreams know: what they repeat of these is not kept.
-use crate::ports::registration_queue::{Claim, StepError};
+use crate::ports::registration_queue::StepError;
 use crate::registration::context::Context;
-use crate::registration::management::managed_client;
+use crate::registration::management::stored_client;
 use crate::{Error, Registry, Result};
 use registry_core::secret::Secret;
 
@@ -10,11 +10,7 @@ const MIN_LENGTH: usize = 8;
 
 /// The secrets that upstreams of a claimed registration know, or may: its initial access token, and secret and
 /// registration access token of its client.
-pub(crate) async fn known_secrets(
-    registry: &Registry,
-    claim: &Claim,
-    context: &Context,
-) -> Result<Vec<Secret>, StepError> {
+pub(crate) async fn known_secrets(registry: &Registry, context: &Context) -> Result<Vec<Secret>, StepError> {
     let mut known = Vec::new();
     let effective = &context.desired.effective;
     let entered = effective.credentials.as_ref().and_then(|one| one.client_secret);
@@ -22,11 +18,7 @@ pub(crate) async fn known_secrets(
         known.extend(readable(registry.open_sealed_if_present(registry.db(), sealed).await)?);
     }
     if let Some(client) = &context.observed.client
-        && let Some(recorded) = readable(match managed_client(registry, claim, client.id).await {
-            Err(StepError::Registry(error)) => Err(error),
-            Err(other) => return Err(other),
-            Ok(client) => Ok(client),
-        })?
+        && let Some(recorded) = readable(stored_client(registry, client.id).await)?
     {
         known.push(recorded.registration_access_token);
         known.extend(recorded.client_secret);

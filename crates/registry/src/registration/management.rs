@@ -21,8 +21,13 @@ pub(crate) async fn managed_client(
     id: OauthClientId,
 ) -> Result<Option<ManagedClient>, StepError> {
     require_lease(registry, claim).await?;
+    Ok(stored_client(registry, id).await?)
+}
+
+/// As [`managed_client`], for what is not sent anywhere.
+pub(crate) async fn stored_client(registry: &Registry, id: OauthClientId) -> Result<Option<ManagedClient>> {
     match oauth_client::Entity::find_by_id(id.0).one(registry.db()).await? {
-        Some(client) => Ok(open_managed_client(registry, &client).await?),
+        Some(client) => open_managed_client(registry, &client).await,
         None => Ok(None),
     }
 }

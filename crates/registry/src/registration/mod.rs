@@ -8,8 +8,13 @@ pub(crate) mod bulk;
 pub(crate) mod claims;
 pub(crate) mod clients;
 pub(crate) mod context;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod crowd_tests;
 pub(crate) mod documents;
+mod done;
 pub(crate) mod failures;
+mod fairness;
 pub(crate) mod issuer_rate;
 pub(crate) mod known_secrets;
 pub(crate) mod list;
@@ -24,6 +29,7 @@ pub(crate) mod reregistration;
 pub(crate) mod select;
 pub(crate) mod settle;
 pub(crate) mod show;
+mod situation;
 mod unusable;
 
 use crate::Registry;

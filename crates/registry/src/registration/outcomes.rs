@@ -1,11 +1,12 @@
 //! What came of a step, recorded: one function for each kind of record.
 
 use crate::actor::Actor;
-use crate::ports::registration_queue::{Claim, StepError};
-use crate::ports::step_record::{NewClient, StepRecord};
+use crate::ports::registration_queue::{Claim, ReconcileOutcome, Recorded, StepError};
+use crate::ports::step_record::StepRecord;
 use crate::registration::brief::workspace_of;
-use crate::registration::clients::{add_client, is_superseded, update_client, update_client_discovery};
-use crate::registration::context::{Context, claimed, serves};
+use crate::registration::clients::{is_superseded, update_client};
+use crate::registration::context::{Context, LoadedRow, claimed, serves};
+use crate::registration::done::Done;
 use crate::registration::failures::{
     INTERRUPTED, close_attempt, event, fail, keep_withdrawing, manage_failed, settled, superseded,
 };
@@ -13,13 +14,12 @@ use crate::registration::issuer_rate::slow_down;
 use crate::registration::orphans;
 use crate::registration::unusable::record_left_behind;
 use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::{millis, set_word};
+use crate::storage::columns::set_word;
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::id::{AttemptId, OauthClientId, SealedId, ServerId};
-use registry_core::oauth::{Discovery, Exchange, Failure, FailureClass, Issued};
-use registry_core::origin::origin_of;
+use registry_core::oauth::{Exchange, Failure, FailureClass, Issued};
 use registry_core::registration::{AttemptOutcome, AttemptStep, ClientStatus, RegistrationMethod, State};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
@@ -36,7 +36,8 @@ struct Finishing<'a, 'w> {
     asked_since: bool,
 }
 
-/// Records what came of a step: attempt, registration, client, change and audit event in one transaction.
+/// Records what came of a step: attempt, registration, client, change and audit event in one transaction. Settles the claim in
+/// it if `ends` says so of what is known then.
 pub(crate) async fn finish(
     registry: &Registry,
     claim: &Claim,
@@ -44,25 +45,37 @@ pub(crate) async fn finish(
     id: AttemptId,
     record: StepRecord,
     exchanges: Vec<Exchange>,
-) -> Result<(), StepError> {
+    ends: impl FnOnce(&Context) -> Option<ReconcileOutcome> + Send,
+) -> Result<Recorded<LoadedRow>, StepError> {
+    let record = match record {
+        StepRecord::Discovered(discovery) => {
+            let write = registry.begin_claim_write(claim).await?;
+            let done = Done { claim, context, attempt: id, exchanges };
+            return done.discovered(write, *discovery, ends).await;
+        }
+        StepRecord::Client(client, request) => {
+            let write = registry.begin_claim_write(claim).await?;
+            if is_superseded(registry, &write, &client).await? {
+                write.txn.rollback().await?;
+                StepRecord::Failed(superseded())
+            } else {
+                let done = Done { claim, context, attempt: id, exchanges };
+                return done.client(write, *client, request, ends).await;
+            }
+        }
+        record => record,
+    };
     let write = registry.begin_write(&Actor::worker(&claim.worker)).await?;
     let row = claimed(&write, claim).await?;
     let attempt = attempt::Entity::find_by_id(id.0)
         .one(&write.txn)
         .await?
         .ok_or_else(|| Error::not_found("attempt", id))?;
-    let record = match record {
-        StepRecord::Client(client, _) if is_superseded(registry, &write, &client).await? => {
-            StepRecord::Failed(superseded())
-        }
-        record => record,
-    };
     heed_limit(&write, context, &record, &exchanges).await?;
-    let asked_since = row.wanted != context.row.desired_generation;
+    let asked_since = row.wanted != context.row.row.wanted;
     let mut finishing = Finishing { write, row, attempt, context, exchanges, asked_since };
     match record {
-        StepRecord::Discovered(discovery) => finishing.discovered(&discovery).await?,
-        StepRecord::Client(client, request) => finishing.client(*client, request).await?,
+        StepRecord::Discovered(_) | StepRecord::Client(..) => {}
         StepRecord::Updated(client, issued, request) => finishing.updated(client, *issued, request).await?,
         StepRecord::Verified(client, issued) => finishing.verified(client, *issued).await?,
         StepRecord::DocumentUnreachable(failure) => finishing.document_unreachable(&failure).await?,
@@ -71,27 +84,11 @@ pub(crate) async fn finish(
         StepRecord::Adjusted(failure) => finishing.close(outcome_of(&failure), Some(&failure), None).await?,
         StepRecord::Failed(failure) => finishing.failed(&failure).await?,
     }
-    Ok(finishing.write.commit().await?)
+    finishing.write.commit().await?;
+    Ok(Recorded::Changed)
 }
 
 impl Finishing<'_, '_> {
-    async fn discovered(&mut self, discovery: &Discovery) -> Result<()> {
-        self.close(AttemptOutcome::Succeeded, None, None).await?;
-        take_discovery(&mut self.write, &self.row, self.context, discovery).await
-    }
-
-    async fn client(&mut self, client: NewClient, request: Option<Map<String, Value>>) -> Result<()> {
-        let response = add_client(&mut self.write, &self.row, self.context, client, request).await?;
-        self.close(AttemptOutcome::Succeeded, None, Some(response)).await?;
-        let mut reached = settled(&self.row, State::Registered, self.write.millis(), self.asked_since);
-        let observed = &self.context.observed;
-        if observed.client.as_ref().is_some_and(|client| client.verification.is_some()) {
-            reached.replaced_at = Set(Some(self.write.millis()));
-        }
-        reached.update(&self.write.txn).await?;
-        Ok(())
-    }
-
     async fn updated(
         &mut self,
         client: OauthClientId,
@@ -173,45 +170,13 @@ impl Finishing<'_, '_> {
         response: Option<Value>,
     ) -> Result<()> {
         let exchanges = std::mem::take(&mut self.exchanges);
-        close_attempt(&self.write, &self.attempt, outcome, failure, exchanges, response).await
+        close_attempt(&self.write, self.attempt.id, outcome, failure, exchanges, response).await
     }
 }
 
 /// Whether an attempt failed, or its answer was lost.
 fn outcome_of(failure: &Failure) -> AttemptOutcome {
     if failure.class == FailureClass::Ambiguous { AttemptOutcome::Lost } else { AttemptOutcome::Failed }
-}
-
-/// A discovery that succeeded. A client of the same authorization server takes it over: one document, never a mix.
-async fn take_discovery(
-    write: &mut Write<'_>,
-    row: &registration::Model,
-    context: &Context,
-    discovery: &Discovery,
-) -> Result<()> {
-    let text = serde_json::to_string(discovery)?;
-    let mut found = registration::ActiveModel {
-        id: Set(row.id),
-        discovery: Set(Some(text.clone())),
-        discovered_at: Set(Some(write.millis())),
-        rediscover_at: Set(Some(millis(write.now + context.desired.rules.rediscover_every))),
-        // Shared out by whom a registration asks, not by the issuer that its metadata name.
-        upstream: Set(Some(origin_of(
-            discovery.authorization_server().registration_endpoint().unwrap_or(&discovery.issuer),
-        ))),
-        updated_at: Set(write.millis()),
-        ..Default::default()
-    };
-    if row.failed_step.as_deref() == Some(AttemptStep::Discover.as_str()) {
-        found.failed_inputs = Set(None);
-    }
-    found.update(&write.txn).await?;
-    if let Some(client) = &context.observed.client
-        && client.belongs_to(discovery)
-    {
-        update_client_discovery(write, row, context, client.id, text).await?;
-    }
-    Ok(())
 }
 
 /// A client that is gone upstream, or given up. With `failure` it becomes an orphaned client.

@@ -1,12 +1,13 @@
 //! The queue of registrations that are due, as the worker sees it.
 
 use crate::ports::registration_queue::{
-    Claim, DeletionPlan, ReconcileOutcome, RegistrationQueue, SendPermit, StepError,
+    Begun, Claim, Claimed, DeletionPlan, ReconcileOutcome, Recorded, RegistrationQueue, StepError,
 };
 use crate::ports::step_record::{Published, StepRecord};
+use crate::registration::attempts::Beginning;
 use crate::registration::context::{Context, LoadedRow};
 use crate::registration::{
-    attempts, claims, documents, issuer_rate, known_secrets, management, observed, outcomes, settle,
+    attempts, claims, documents, known_secrets, management, observed, outcomes, settle,
 };
 use crate::{Registry, Result};
 use registry_core::clock::Timestamp;
@@ -46,8 +47,14 @@ impl RegistrationQueue for Queue {
         self.0.next_commit()
     }
 
-    async fn claim(&self, worker: &str, limit: u64, max_per_upstream: u64) -> Result<Vec<Claim>> {
-        claims::claim(&self.0, worker, limit, max_per_upstream).await
+    async fn claim(
+        &self,
+        worker: &str,
+        limit: u64,
+        max_per_upstream: u64,
+        first: impl Fn(&Context) -> Option<AttemptStep> + Send + Sync,
+    ) -> Result<Vec<Claimed<LoadedRow>>> {
+        claims::claim(&self.0, worker, limit, max_per_upstream, first).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
@@ -70,10 +77,6 @@ impl RegistrationQueue for Queue {
         management::reveal_bound(&self.0, claim, id, issuer).await
     }
 
-    async fn reserve_slot(&self, claim: &Claim, context: &Context, url: &str) -> Outcome<SendPermit> {
-        issuer_rate::reserve_slot(&self.0, claim, context, url).await
-    }
-
     async fn publish_document(&self, claim: &Claim, context: &Context) -> Outcome<Published> {
         documents::publish_document(&self.0, claim, context).await
     }
@@ -86,20 +89,34 @@ impl RegistrationQueue for Queue {
         request: Option<&Map<String, Value>>,
         adjustments: &[Adjustment],
     ) -> Outcome<AttemptId> {
-        attempts::begin(&self.0, claim, context, step, request, adjustments).await
+        attempts::begin(&self.0, claim, context, Beginning { step, request, adjustments }).await
+    }
+
+    async fn begin_sending(
+        &self,
+        claim: &Claim,
+        context: &Context,
+        url: &str,
+        step: AttemptStep,
+        request: Option<&Map<String, Value>>,
+        adjustments: &[Adjustment],
+    ) -> Outcome<Begun> {
+        let beginning = Beginning { step, request, adjustments };
+        attempts::begin_sending(&self.0, claim, context, url, beginning).await
     }
 
     async fn begin_deletion(
         &self,
         claim: &Claim,
         context: &Context,
+        url: &str,
         client: OauthClientId,
-    ) -> Outcome<AttemptId> {
-        attempts::begin_deletion(&self.0, claim, context, client).await
+    ) -> Outcome<Begun> {
+        attempts::begin_deletion(&self.0, claim, context, url, client).await
     }
 
-    async fn known_secrets(&self, claim: &Claim, context: &Context) -> Outcome<Vec<Secret>> {
-        known_secrets::known_secrets(&self.0, claim, context).await
+    async fn known_secrets(&self, _: &Claim, context: &Context) -> Outcome<Vec<Secret>> {
+        known_secrets::known_secrets(&self.0, context).await
     }
 
     async fn finish(
@@ -109,8 +126,9 @@ impl RegistrationQueue for Queue {
         attempt: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
-    ) -> Outcome<()> {
-        outcomes::finish(&self.0, claim, context, attempt, record, exchanges).await
+        ends: impl FnOnce(&Context) -> Option<ReconcileOutcome> + Send,
+    ) -> Outcome<Recorded<LoadedRow>> {
+        outcomes::finish(&self.0, claim, context, attempt, record, exchanges, ends).await
     }
 
     async fn settle(&self, claim: &Claim, context: &Context, outcome: ReconcileOutcome) -> Outcome<()> {

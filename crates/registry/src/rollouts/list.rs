@@ -11,10 +11,8 @@ use registry_core::id::{RolloutId, ServerId};
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_core::rollout::{RolloutKind, RolloutState};
-use sea_orm::sea_query::{Alias, Expr, Query};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SimpleExpr};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -188,7 +186,7 @@ impl Rollouts<'_> {
                 processed: unsigned(row.processed),
                 affected: json(&row.affected, "rollout", "affected", row.id)?,
                 refused: unsigned(row.refused),
-                pending_registrations: count(db, row.id, UNSETTLED, MAX_COUNTED).await?,
+                pending_registrations: count(db, row.id, is_unsettled(), MAX_COUNTED).await?,
                 failed_registrations: failed_registrations(db, row.id, MAX_COUNTED).await?,
                 max_failures: row.max_failures.map(unsigned),
                 canary_size: unsigned(row.canary_size),
@@ -204,29 +202,28 @@ impl Rollouts<'_> {
     }
 }
 
-/// States of a registration that a worker has not finished with.
-const UNSETTLED: &[State] = &[State::Queued, State::Registering];
-
 /// How many registrations that the rollout enqueued have failed, counted up to `most`.
 pub(super) async fn failed_registrations(db: &impl ConnectionTrait, rollout: Uuid, most: u64) -> Result<u64> {
-    count(db, rollout, &[State::Failed], most).await
+    count(db, rollout, registration::Column::State.eq(State::Failed.as_str()), most).await
 }
 
 /// Whether a worker has not finished with all registrations that the rollout enqueued.
 pub(super) async fn has_unsettled_registrations(db: &impl ConnectionTrait, rollout: Uuid) -> Result<bool> {
-    Ok(count(db, rollout, UNSETTLED, 1).await? > 0)
+    Ok(count(db, rollout, is_unsettled(), 1).await? > 0)
 }
 
-async fn count(db: &impl ConnectionTrait, rollout: Uuid, states: &[State], most: u64) -> Result<u64> {
-    let states = states.iter().map(|state| state.as_str());
+/// Whether a worker has not finished with a registration since it was last enqueued.
+fn is_unsettled() -> SimpleExpr {
+    Expr::col(registration::Column::Settled).lt(Expr::col(registration::Column::Wanted))
+}
+
+/// How many registrations of the rollout fit, counted up to `most`.
+async fn count(db: &impl ConnectionTrait, rollout: Uuid, fits: SimpleExpr, most: u64) -> Result<u64> {
     let counted = registration::Entity::find()
         .select_only()
         .column(registration::Column::Id)
-        .filter(
-            Condition::all()
-                .add(registration::Column::RolloutId.eq(rollout))
-                .add(registration::Column::State.is_in(states)),
-        )
+        .filter(registration::Column::RolloutId.eq(rollout))
+        .filter(fits)
         .limit(most)
         .into_query();
     let count =

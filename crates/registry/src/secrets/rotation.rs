@@ -25,7 +25,7 @@ use uuid::Uuid;
 const ABANDONED_KEYS: &str = "sealing.given_up";
 /// Key in `deployment`: check values of all keys that `migrate` recorded and that were not abandoned since. Processes
 /// may encrypt with these keys only.
-const KNOWN: &str = "sealing.known";
+pub(crate) const KNOWN: &str = "sealing.known";
 /// Values that one transaction re-encrypts: other writes wait for it.
 const BATCH_SIZE: u64 = 200;
 

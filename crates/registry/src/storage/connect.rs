@@ -26,6 +26,10 @@ pub fn observe_statements(observer: fn(&Statement)) {
     let _ = OBSERVER.set(observer);
 }
 
+/// How many prepared statements each connection keeps: more than this program has, lists of different length included. A
+/// statement that is not kept is parsed and planned again each time.
+const PREPARED_STATEMENTS: usize = 300;
+
 /// Opens the database behind `url`.
 pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
@@ -42,6 +46,7 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
         options
             .create_if_missing(missing == Missing::Create)
             .foreign_keys(true)
+            .statement_cache_capacity(PREPARED_STATEMENTS)
             .busy_timeout(Duration::from_secs(10))
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "FULL")
@@ -49,6 +54,7 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
     // SQLite ends a transaction itself when the disk is full, but the driver still counts it as open: a later "commit"
     // on that connection only releases a savepoint and never reaches the disk. And a connection that was opened while
     // the database was read-only may never write. Both are closed.
+    options.map_sqlx_postgres_opts(|options| options.statement_cache_capacity(PREPARED_STATEMENTS));
     options.map_sqlx_sqlite_pool_opts(|options| {
         options
             .after_release(|connection, about| {

@@ -21,6 +21,8 @@ use sea_orm::{
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
 use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
 
 /// What an interactive write keeps others from changing until it ends (ADR 7). Workers lock their own rows. SQLite has one
@@ -46,6 +48,9 @@ impl WriteLock {
     }
 }
 
+/// How long a write waits for the writes before it; the database has its own limit after that.
+const MAX_WAIT_FOR_TURN: Duration = Duration::from_secs(10);
+
 /// An open write transaction.
 pub(crate) struct Write<'a> {
     pub(crate) txn: DatabaseTransaction,
@@ -58,6 +63,8 @@ pub(crate) struct Write<'a> {
     changes: Vec<Change>,
     /// The servers that `changes` name.
     changed_servers: HashSet<ServerId>,
+    /// The turn of this write among those of this process; last, so that it ends after the transaction.
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 /// An audit event that the commit writes.
@@ -138,28 +145,59 @@ impl Registry {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
+        let turn = self.write_turn().await;
         let txn = self.begin_on_writable_connection(options).await?;
         if let (DbBackend::Postgres, Some(statement)) = (txn.get_database_backend(), lock.statement()) {
             // The same as SQLite's immediate transactions: no other write happens between reading a row, validating it
             // together with its layers, and writing it.
             txn.execute_unprepared(statement).await?;
         }
+        let mut write = self.unchecked_write(txn, turn, actor);
         // `/readyz` does not stop clients that reach this process directly: their writes are refused here.
-        let deployment = deployment::Entity::find().all(&txn).await?;
-        let in_force = self.apply_recorded_settings(&deployment)?;
-        if actor.origin.door != Channel::Cli {
-            in_force.status.require()?;
+        let deployment = deployment::Entity::find().all(&write.txn).await?;
+        write.check_deployment(deployment)?;
+        Ok(write)
+    }
+
+    /// Opens a write of the worker `actor` that has not read `deployment` yet. Its first statement reads these rows beside
+    /// what it is for, and hands them to [`Write::check_deployment`]; without that it must not be committed.
+    pub(crate) async fn begin_unchecked_write(&self, actor: &Actor) -> Result<Write<'_>> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        let turn = self.write_turn().await;
+        let txn = self.begin_on_writable_connection(options).await?;
+        Ok(self.unchecked_write(txn, turn, actor))
+    }
+
+    /// The turn of one write. SQLite writes one transaction at a time, and who finds it busy sleeps and may be overtaken for
+    /// ever: the writes of one process wait for one another here instead, in order. One that waited long goes without.
+    async fn write_turn(&self) -> Option<OwnedMutexGuard<()>> {
+        if self.db().get_database_backend() != DbBackend::Sqlite {
+            return None;
         }
-        Ok(Write {
+        let turn = self.inner.write_turn.clone().lock_owned();
+        tokio::time::timeout(MAX_WAIT_FOR_TURN, turn).await.ok()
+    }
+
+    fn unchecked_write(
+        &self,
+        txn: DatabaseTransaction,
+        turn: Option<OwnedMutexGuard<()>>,
+        actor: &Actor,
+    ) -> Write<'_> {
+        Write {
             txn,
             now: self.now(),
             registry: self,
-            deployment,
+            deployment: Vec::new(),
             actor: actor.clone(),
             events: Vec::new(),
             changes: Vec::new(),
             changed_servers: HashSet::new(),
-        })
+            turn,
+        }
     }
 
     /// Begins a transaction on a connection that can write: some connections of the pool may have been opened while the
@@ -205,6 +243,17 @@ impl Registry {
 }
 
 impl Write<'_> {
+    /// Takes over the rows of `deployment` as this write read them; refused if this process has other settings than the
+    /// deployment.
+    pub(crate) fn check_deployment(&mut self, rows: Vec<deployment::Model>) -> Result<()> {
+        let in_force = self.registry.apply_recorded_settings(&rows)?;
+        if self.actor.origin.door != Channel::Cli {
+            in_force.status.require()?;
+        }
+        self.deployment = rows;
+        Ok(())
+    }
+
     /// Takes the lock of interactive writes: for writes that validate rows together with their layers.
     pub(crate) async fn lock_interactive_writes(&self) -> Result<()> {
         if let (DbBackend::Postgres, Some(statement)) =
@@ -287,7 +336,8 @@ impl Write<'_> {
     /// Writes audit events and changes, and commits. The one `sequence` row is locked last: so the order of its numbers
     /// is the order of commits on both engines, and other writes wait for two statements only.
     pub(crate) async fn commit(self) -> Result<()> {
-        let Self { txn, now, registry, actor, events, changes, deployment: _, changed_servers: _ } = self;
+        let Self { txn, now, registry, actor, events, changes, deployment: _, changed_servers: _, turn } =
+            self;
         let told = !changes.is_empty();
         if !events.is_empty() || !changes.is_empty() {
             let row = sequence::Entity::find_by_id(1).lock_exclusive().one(&txn).await?.ok_or_else(|| {
@@ -333,6 +383,7 @@ impl Write<'_> {
             txn.execute(&QueryTrait::into_query(update)).await?;
         }
         txn.commit().await?;
+        drop(turn);
         writability::note_written();
         registry.inner.commit_notify.notify_waiters();
         Ok(())

@@ -30,6 +30,8 @@ pub struct Model {
     pub not_before: Option<i64>,
     /// Desired generation: grows by one with each change of its inputs.
     pub wanted: i64,
+    /// The last desired generation that the worker finished with: it is reached, or a user must act. Written by the worker.
+    pub settled: i64,
     /// Why `wanted` last changed, a few words for display.
     pub wanted_because: Option<String>,
     /// Pending request of a user, a word of `Request`; null: none. Written by user actions, cleared by the
