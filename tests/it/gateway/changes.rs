@@ -363,3 +363,58 @@ async fn shutdown_closes_streams() {
     poll.await.unwrap().expect(200);
     assert!(began.elapsed() < PROPAGATION_TIMEOUT, "{:?}", began.elapsed());
 }
+
+/// Old changes go in batches; the newest of each server stays, because it dates the server's document.
+#[rstest::rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_changes_are_pruned_but_the_newest_of_each_server(#[case] engine: Engine) {
+    /// What is kept for followers.
+    const KEPT: i64 = 200_000;
+    let t = TestRegistry::new(engine).await;
+    seed(&t).await;
+    let db = t.database.connect().await;
+    let number = async |sql: &str| -> i64 {
+        let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+        row.unwrap().try_get_by_index(0).unwrap()
+    };
+    let server = match engine {
+        Engine::Sqlite => "randomblob(16)",
+        Engine::Postgres => "gen_random_uuid()",
+    };
+    // Four servers that change in turn, one that changed once, and what is of no server.
+    db.execute_unprepared("CREATE TABLE five (k BIGINT, id UUID)").await.unwrap();
+    for k in 0..5 {
+        db.execute_unprepared(&format!("INSERT INTO five VALUES ({k}, {server})")).await.unwrap();
+    }
+    let grow = async |from: i64, to: i64| {
+        db.execute_unprepared(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to}) \
+             INSERT INTO change (revision, kind, server_id, at) \
+             SELECT n.i, CASE WHEN n.i % 7 = 0 THEN 'identity' ELSE 'server' END, \
+             CASE WHEN n.i % 7 = 0 THEN NULL ELSE five.id END, 0 FROM n \
+             JOIN five ON five.k = CASE WHEN n.i = 1001 THEN 4 ELSE n.i % 4 END"
+        ))
+        .await
+        .unwrap();
+        db.execute_unprepared(&format!("UPDATE sequence SET revision = {to}")).await.unwrap();
+    };
+    db.execute_unprepared("DELETE FROM change").await.unwrap();
+    grow(1, 230_000).await;
+    t.registry.gateway().prune_changes().await.unwrap();
+    let through = 230_000 - KEPT;
+    assert_eq!(number(&format!("SELECT COUNT(*) FROM change WHERE revision > {through}")).await, KEPT);
+    assert_eq!(number(&format!("SELECT COUNT(*) FROM change WHERE revision <= {through}")).await, 1);
+    assert_eq!(number("SELECT MIN(revision) FROM change").await, 1001, "it dates a document");
+    // The one server changes again: then the old row goes with the batch of the new one.
+    db.execute_unprepared(
+        "UPDATE change SET server_id = (SELECT id FROM five WHERE k = 4) WHERE revision = 230000",
+    )
+    .await
+    .unwrap();
+    grow(230_001, 460_000).await;
+    t.registry.gateway().prune_changes().await.unwrap();
+    let rest = number(&format!("SELECT COUNT(*) FROM change WHERE revision <= {}", 460_000 - KEPT)).await;
+    assert_eq!((rest, number("SELECT MIN(revision) FROM change").await), (1, 230_000));
+}

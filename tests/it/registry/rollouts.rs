@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use registry::{
-    AccessChange, AccessUpdate, Actor, Advance, ConfigurationScope, Error, IntegrationChange,
+    AccessChange, AccessUpdate, Actor, Advance, Check, ConfigurationScope, Error, IntegrationChange,
     NewConfiguration, RolloutSizes, Saved, ServerChange, ServerRef, Settings,
 };
 use registry_core::id::RolloutId;
@@ -14,6 +14,7 @@ use rstest::rstest;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
 use std::ops::Deref;
+use support::estate::Estate;
 use support::{Engine, TestRegistry};
 
 const WORKER: &str = "worker";
@@ -383,4 +384,34 @@ async fn access_of_many_workspaces_is_rolled_out_there(#[case] engine: Engine) {
     finish(&t).await;
     assert_eq!(get(&t, id).await.processed, 4);
     assert_eq!(number(&t, "SELECT COUNT(*) FROM registration WHERE wanted >= 2").await, 4);
+}
+
+/// Up to 1,000 servers are counted one by one; of more a sample stands for all.
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn impact_on_many_servers_is_estimated(#[case] engine: Engine) {
+    for (servers, estimated) in [(1_000, false), (1_500, true)] {
+        let t = TestRegistry::new(engine).await;
+        Estate { integrations: 3, workspaces: 500, servers }.insert(&t.database).await;
+        let check =
+            Check { subject: Some(ConfigurationScope::Organisation), text: named("Acme"), preview: None };
+        let checked = t.registry.configurations().check(&t.admin(), check).await.unwrap();
+        let new = NewConfiguration { text: Some(named("Acme")), ..NewConfiguration::default() };
+        let saved =
+            t.registry.configurations().save(&t.admin(), &ConfigurationScope::Organisation, new).await;
+        let saved = saved.unwrap();
+        for affected in [checked.affected, saved.affected] {
+            assert_eq!((affected.reached, affected.estimated), (u64::from(servers), estimated));
+            // Every server takes the name of the organisation, so the estimate is right, whatever the sample.
+            assert_eq!(affected.servers, u64::from(servers), "{affected:?}");
+        }
+        let rollout = t.registry.rollouts().get(&t.admin(), saved.rollout.unwrap()).await.unwrap();
+        assert_eq!(
+            (rollout.total, rollout.total_is_exact),
+            (u64::from(servers), true),
+            "servers are counted"
+        );
+    }
 }

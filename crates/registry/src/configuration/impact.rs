@@ -5,7 +5,7 @@ use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::enqueue::{Cause, enqueue, require_approval};
 use crate::configuration::layers::{ServerLayers, auth_type};
 use crate::configuration::rollout_rows::{self, NewRollout};
-use crate::configuration::scope::ServerScope;
+use crate::configuration::scope::{MAX_COUNTED, ServerScope};
 use crate::storage::entity::server;
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
@@ -179,7 +179,7 @@ impl ImpactTracker {
     async fn start_rollout(self, write: &mut Write<'_>, because: &str) -> Result<Impact> {
         let scope = self.scope.as_scope();
         let total = match self.forecast {
-            Some(forecast) => (forecast.reached, !forecast.estimated),
+            Some(forecast) => (forecast.reached, forecast.reached < MAX_COUNTED),
             None => scope.bounded_count(&write.txn).await?,
         };
         let rollout = rollout_rows::start(

@@ -26,7 +26,7 @@ pub(crate) enum ServerScope<'a> {
 /// The servers of up to this many are looked at one by one; of more, a sample of this many.
 pub(crate) const MAX_EXACT: u64 = 1_000;
 /// The most servers that a request counts.
-const MAX_COUNTED: u64 = 100_000;
+pub(crate) const MAX_COUNTED: u64 = 100_000;
 
 /// Servers of a scope: all of them, or a sample.
 pub(crate) struct ScopeSample {

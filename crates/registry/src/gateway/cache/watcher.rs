@@ -39,6 +39,8 @@ const DOCUMENT_BATCH: usize = 100;
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(30);
 /// Between two times that the counts of lists are added up (ADR 25).
 const SUM_INTERVAL: Duration = Duration::from_secs(2);
+/// How many changes one write forgets at most.
+const PRUNED_CHANGES: i64 = 5_000;
 /// How many changes are kept for those who follow.
 const MAX_CHANGES: i64 = 200_000;
 
@@ -211,21 +213,30 @@ impl Gateway<'_> {
         self.prune_changes().await
     }
 
-    /// Forgets changes that are older than anybody follows, but the newest of each server, which dates its document.
-    async fn prune_changes(self) -> Result<()> {
-        let newest = self.registry.inner.live.applied();
-        let through = newest - MAX_CHANGES;
-        if through < pruned(self.registry.db()).await? + MAX_CHANGES / 10 {
+    /// Forgets changes that are older than anybody follows, but the newest of each server, which dates its document. In
+    /// batches, so that no write waits long.
+    pub async fn prune_changes(self) -> Result<()> {
+        let through = self.newest_revision(self.registry.db()).await? - MAX_CHANGES;
+        let mut from = pruned(self.registry.db()).await?;
+        if through < from + MAX_CHANGES / 10 {
             return Ok(());
         }
-        let write = self.registry.begin_write(&self.registry.operator()).await?;
-        record(&write, PRUNED, json!(through)).await?;
-        let statement = format!(
-            "DELETE FROM change WHERE revision <= {through} AND (server_id IS NULL OR EXISTS \
-             (SELECT 1 FROM change newer WHERE newer.server_id = change.server_id AND newer.revision > change.revision))"
-        );
-        write.txn.execute_unprepared(&statement).await?;
-        write.commit().await
+        while from < through {
+            let to = through.min(from + PRUNED_CHANGES);
+            let write = self.registry.begin_write(&self.registry.operator()).await?;
+            record(&write, PRUNED, json!(to)).await?;
+            // Of a server with a change in this batch older ones may be left from batches before.
+            let statement = format!(
+                "DELETE FROM change WHERE revision <= {to} AND (revision > {from} AND server_id IS NULL \
+                 OR server_id IN (SELECT server_id FROM change WHERE revision > {from} AND revision <= {to}) \
+                 AND EXISTS (SELECT 1 FROM change newer \
+                 WHERE newer.server_id = change.server_id AND newer.revision > change.revision))"
+            );
+            write.txn.execute_unprepared(&statement).await?;
+            write.commit().await?;
+            from = to;
+        }
+        Ok(())
     }
 }
 
