@@ -155,7 +155,7 @@ fn delta(backend: DbBackend) -> &'static [&'static str] {
     match backend {
         DbBackend::Postgres => &[
             "CREATE TABLE tally_delta (integration_id uuid NOT NULL, workspace_id uuid NOT NULL, kind text COLLATE \"C\" NOT NULL, \
-             n bigint NOT NULL)",
+             n bigint NOT NULL) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000)",
             "CREATE INDEX tally_delta_integration ON tally_delta (integration_id)",
             "CREATE INDEX tally_delta_workspace ON tally_delta (workspace_id)",
             "CREATE VIEW tally_now AS SELECT scope_id, kind, n FROM tally \

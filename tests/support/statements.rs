@@ -51,7 +51,7 @@ pub struct Cost {
     pub work: u64,
     /// How it is answered, for people.
     pub plan: String,
-    /// Tables that are read as a whole, without an index.
+    /// Tables that are read as a whole, without an index; on PostgreSQL only where they are long.
     pub scanned: BTreeSet<String>,
 }
 
@@ -123,7 +123,9 @@ fn walk(node: &Value, work: &mut u64, scanned: &mut BTreeSet<String>) {
     {
         *work += (rows * number("Actual Loops")) as u64;
     }
+    // PostgreSQL reads a small table as a whole, and is right.
     if node["Node Type"] == "Seq Scan"
+        && rows > 1_000.0
         && let Some(table) = node["Relation Name"].as_str()
     {
         scanned.insert(table.to_owned());

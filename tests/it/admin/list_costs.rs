@@ -27,8 +27,8 @@ const MANY: Estate = Estate { integrations: 40, workspaces: 100, servers: 10_000
 /// rows.
 fn slack(engine: Engine) -> u64 {
     match engine {
-        Engine::Sqlite => 6_000,
-        Engine::Postgres => 400,
+        Engine::Sqlite => 12_000,
+        Engine::Postgres => 1_000,
     }
 }
 
@@ -88,7 +88,7 @@ impl Measured {
 
 async fn measured(engine: Engine, estate: Estate) -> Vec<Measured> {
     let t = TestServer::new(engine).await;
-    estate.insert(&t.inner.database).await;
+    estate.insert(&t.inner.registry, &t.inner.database).await;
     let admin = Browser::sign_in(&t).await;
     let bound = Browser::invited(&t, "bo@acme.com", Role::Manager, Some("team-00007")).await;
     let client = t.client(Role::Admin, None).await;
@@ -180,7 +180,9 @@ async fn walk(client: &Client, path: &str) -> (Vec<String>, usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cursors_and_page_numbers_lead_through_the_same_list(#[case] engine: Engine) {
     let t = TestServer::new(engine).await;
-    Estate { integrations: 12, workspaces: 11, servers: 130 }.insert(&t.inner.database).await;
+    Estate { integrations: 12, workspaces: 11, servers: 130 }
+        .insert(&t.inner.registry, &t.inner.database)
+        .await;
     let client = t.client(Role::Admin, None).await;
     for path in [
         "/v1/mcp-integrations?page_size=5",

@@ -250,6 +250,7 @@ fn servers_in(workspace: WorkspaceId, states: &[State]) -> SelectStatement {
                 .equals((registration::Entity, registration::Column::ServerId)),
         )
         .and_where(server::Column::DeletedAt.is_null())
+        .and_where(server::Column::WorkspaceId.eq(workspace.0))
         .and_where(registration::Column::WorkspaceId.eq(workspace.0))
         .and_where(registration::Column::State.is_in(states.iter().map(|state| state.as_str())))
         .to_owned()
@@ -284,10 +285,21 @@ fn failures(actor: &Actor) -> Expr {
     let id = (integration::Entity, integration::Column::Id);
     let select = match actor.workspace() {
         None => tally::count_in_states(Expr::col(id), &FAILING),
-        Some(own) => servers_in(own, &FAILING)
-            .clear_selects()
-            .expr(Expr::col((registration::Entity, registration::Column::Id)).count())
-            .and_where(Expr::col((registration::Entity, registration::Column::IntegrationId)).equals(id))
+        // From its few servers of the integration on: the state is an expression, so that its index is not taken.
+        Some(own) => Query::select()
+            .expr(Expr::col((server::Entity, server::Column::Id)).count())
+            .from(server::Entity)
+            .inner_join(
+                registration::Entity,
+                Expr::col((registration::Entity, registration::Column::ServerId))
+                    .equals((server::Entity, server::Column::Id)),
+            )
+            .and_where(Expr::col((server::Entity, server::Column::IntegrationId)).equals(id))
+            .and_where(server::Column::WorkspaceId.eq(own.0))
+            .and_where(server::Column::DeletedAt.is_null())
+            .and_where(
+                Expr::cust(r#""registration"."state" || ''"#).is_in(FAILING.map(|state| state.as_str())),
+            )
             .to_owned(),
     };
     Expr::SubQuery(None, Box::new(select.into()))

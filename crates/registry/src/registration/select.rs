@@ -11,13 +11,16 @@ use crate::storage::columns::contains;
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
 use crate::{Actor, Result};
 use registry_core::registration::{ClientStatus, State};
-use sea_orm::sea_query::{Alias, Expr, Query, SelectStatement, SimpleExpr, UnionType};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SelectStatement, SimpleExpr, UnionType};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoSimpleExpr, JoinType, Order, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
+
+/// The state as an expression that no index has.
+const STATE_TEXT: &str = r#""registration"."state" || ''"#;
 
 /// The registrations that a filter means and an actor may know of.
 pub(super) struct Chosen {
@@ -26,6 +29,8 @@ pub(super) struct Chosen {
     states: Vec<State>,
     /// Whose counts are kept (see [`tally`]); `None`: they must be counted.
     scope: Option<Uuid>,
+    /// Whether these are the registrations of a few servers, which are found before their states are looked at.
+    few: bool,
 }
 
 impl Registrations<'_> {
@@ -42,9 +47,10 @@ impl Registrations<'_> {
         }
         let mut select = registration::Entity::find();
         let mut scope = workspace.or(integration).or(Some(tally::ORGANISATION));
+        let mut few = false;
         if let (Some(workspace), Some(integration)) = (workspace, integration) {
             // A workspace has few servers of one integration, and many of all.
-            scope = None;
+            (scope, few) = (None, true);
             select = select.filter(registration::Column::ServerId.in_subquery(pair(workspace, integration)));
         } else if let Some(id) = workspace {
             select = select.filter(registration::Column::WorkspaceId.eq(id));
@@ -52,7 +58,7 @@ impl Registrations<'_> {
             select = select.filter(registration::Column::IntegrationId.eq(id));
         }
         if let Some(reference) = &filter.server {
-            scope = None;
+            (scope, few) = (None, true);
             let server = servers::find(db, actor, reference).await?;
             select = select.filter(registration::Column::ServerId.eq(server.id));
         }
@@ -81,15 +87,25 @@ impl Registrations<'_> {
         }
         states.sort_unstable_by_key(|state| state.as_str());
         states.dedup();
-        Ok(Chosen { every: select, states, scope })
+        Ok(Chosen { every: select, states, scope, few })
     }
 }
 
 impl Chosen {
     /// All rows, in no order.
     pub(super) fn select(self) -> Select<registration::Entity> {
+        let states = self.in_states();
+        self.every.filter(states)
+    }
+
+    /// Of few registrations the state is an expression: no index of states may be taken for them.
+    fn in_states(&self) -> Expr {
         let states = self.states.iter().map(|state| state.as_str());
-        self.every.filter(registration::Column::State.is_in(states))
+        if self.few {
+            Expr::cust(STATE_TEXT).is_in(states)
+        } else {
+            registration::Column::State.is_in(states)
+        }
     }
 
     /// One page, without what stands around the rows.
@@ -99,8 +115,19 @@ impl Chosen {
         request: PageRequest,
     ) -> Result<Page<registration::Model>> {
         let order = by_change();
-        let newest = self.newest(&order, request);
-        let mut rows = registration::Entity::find().filter(registration::Column::Id.in_subquery(newest));
+        let mut rows = if self.few {
+            let rows = self.every.clone().filter(self.in_states());
+            let rows = rows.limit(request.size + 1).offset(request.offset());
+            match request.cursor {
+                Some(cursor) => {
+                    rows.filter(order.beyond(request, &[cursor.key().into(), cursor.id().into()]))
+                }
+                None => rows,
+            }
+        } else {
+            let newest = self.newest(&order, request);
+            registration::Entity::find().filter(registration::Column::Id.in_subquery(newest))
+        };
         for (term, direction) in order.directed(request) {
             rows = rows.order_by(term, direction);
         }
