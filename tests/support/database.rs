@@ -65,6 +65,22 @@ impl TestDatabase {
         copy
     }
 
+    /// Copies of the server `slug`, without registrations, with slugs `copy-1`, `copy-2` and so on.
+    pub async fn copy_server(&self, slug: &str, copies: usize) {
+        let new_id = match self.engine {
+            Engine::Sqlite => "randomblob(16)",
+            Engine::Postgres => "gen_random_uuid()",
+        };
+        let columns = "integration_id, workspace_id, name, version, created_at, updated_at, created_by, updated_by, \
+                       configuration_revision, organisation_revision";
+        let sql = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {copies}) \
+             INSERT INTO server (id, slug, slug_key, {columns}) \
+             SELECT {new_id}, 'copy-' || n.i, 'copy-' || n.i, {columns} FROM server, n WHERE slug = '{slug}'"
+        );
+        self.connect().await.execute_unprepared(&sql).await.expect("copies");
+    }
+
     /// A raw connection, for looking at what is really stored.
     pub async fn connect(&self) -> DatabaseConnection {
         Database::connect(&self.url).await.expect("the test's database")

@@ -165,6 +165,10 @@ struct Inner {
     gateway_limits: gateway::admission::GatewayRateLimits,
     /// Notified after each commit of this process, so that a worker in it need not wait for its next poll.
     commit_notify: tokio::sync::Notify,
+    /// Notified after each commit of this process that may make registrations due: those of the steps of claims do not.
+    queue_notify: tokio::sync::Notify,
+    /// Notified after a commit of this process that lets a rollout go on.
+    rollout_notify: tokio::sync::Notify,
     live: gateway::cache::Live,
     /// Held by each write on SQLite: see `storage::write`.
     write_turn: Arc<tokio::sync::Mutex<()>>,

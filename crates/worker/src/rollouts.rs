@@ -18,7 +18,7 @@ pub(crate) async fn run(registry: Registry, options: WorkerOptions, stop: Cancel
                 // As long as it took: other writes come between two batches, and registrations get their processor time.
                 Ok(Advance::Moved) => tokio::time::sleep(began.elapsed()).await,
                 Ok(Advance::Waiting) => tokio::time::sleep(WAIT_INTERVAL).await,
-                Ok(Advance::Idle) => registry.wait_for_commit(options.poll).await,
+                Ok(Advance::Idle) => registry.rollouts().wait(options.poll).await,
                 Err(error) => {
                     tracing::warn!(%error, source = ?error.source(), "a step of a rollout failed");
                     tokio::time::sleep(WAIT_INTERVAL).await;

@@ -14,14 +14,13 @@ use rstest::rstest;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
 use std::ops::Deref;
-use support::estate::Estate;
 use support::{Engine, TestRegistry};
 
 const WORKER: &str = "worker";
 const SERVERS: usize = 8;
 
 /// Servers of `linear`, one in each of the workspaces `team-0` …, where more than two servers are many and a batch has three.
-async fn many(engine: Engine) -> Estate {
+async fn many(engine: Engine) -> ManyServers {
     let rollout_sizes = RolloutSizes { immediate: 2, batch: 3 };
     let t = TestRegistry::with(engine, Settings { rollout_sizes, ..Settings::default() }).await;
     t.integration("linear", "https://mcp.linear.app/mcp", None).await;
@@ -30,16 +29,16 @@ async fn many(engine: Engine) -> Estate {
         t.server("linear", &team(number)).await;
     }
     let gateway = t.actor(Role::Gateway, None).await;
-    Estate { t, gateway }
+    ManyServers { t, gateway }
 }
 
 /// A registry with many servers, and a gateway.
-struct Estate {
+struct ManyServers {
     t: TestRegistry,
     gateway: Actor,
 }
 
-impl Deref for Estate {
+impl Deref for ManyServers {
     type Target = TestRegistry;
 
     fn deref(&self) -> &TestRegistry {
@@ -47,7 +46,7 @@ impl Deref for Estate {
     }
 }
 
-impl Estate {
+impl ManyServers {
     /// The document of the server in this workspace, as a gateway gets it.
     async fn document(&self, workspace: &str) -> Value {
         let document = self.registry.gateway().document(&self.gateway, workspace, "linear").await.unwrap();
@@ -67,14 +66,14 @@ fn named(client_name: &str) -> String {
     format!(r#"{{"oauth_client_metadata":{{"client_name":"{client_name}"}}}}"#)
 }
 
-async fn save(t: &Estate, text: &str, rollout: RolloutOptions) -> Saved<registry::Configuration> {
+async fn save(t: &ManyServers, text: &str, rollout: RolloutOptions) -> Saved<registry::Configuration> {
     let new = NewConfiguration { text: Some(text.to_owned()), rollout, ..NewConfiguration::default() };
     let saved = t.registry.configurations().save(&t.admin(), &ConfigurationScope::Organisation, new).await;
     saved.expect("a saved configuration")
 }
 
 /// The client name that is wanted for each server, and the revision of the organisation's layer in its document.
-async fn names(t: &Estate) -> Vec<(String, i64)> {
+async fn names(t: &ManyServers) -> Vec<(String, i64)> {
     let mut found = Vec::new();
     for number in 0..SERVERS {
         let metadata = t.registry.servers().client_metadata(&t.admin(), &server(number)).await.unwrap();
@@ -86,7 +85,7 @@ async fn names(t: &Estate) -> Vec<(String, i64)> {
 }
 
 /// How many servers have this client name, and this revision in their document.
-async fn reached(t: &Estate, name: &str, revision: i64) -> usize {
+async fn reached(t: &ManyServers, name: &str, revision: i64) -> usize {
     let all = names(t).await;
     let reached = all.iter().filter(|(one, _)| one == name).count();
     let documents = all.iter().filter(|(_, one)| *one == revision).count();
@@ -94,11 +93,11 @@ async fn reached(t: &Estate, name: &str, revision: i64) -> usize {
     reached
 }
 
-async fn step(t: &Estate) -> Advance {
+async fn step(t: &ManyServers) -> Advance {
     t.registry.rollouts().advance(WORKER).await.expect("a step")
 }
 
-async fn finish(t: &Estate) {
+async fn finish(t: &ManyServers) {
     for _ in 0..100 {
         if step(t).await == Advance::Idle {
             return;
@@ -107,11 +106,11 @@ async fn finish(t: &Estate) {
     panic!("the rollout does not end");
 }
 
-async fn get(t: &Estate, id: RolloutId) -> registry::Rollout {
+async fn get(t: &ManyServers, id: RolloutId) -> registry::Rollout {
     t.registry.rollouts().get(&t.admin(), id).await.expect("a rollout")
 }
 
-async fn number(t: &Estate, query: &str) -> i64 {
+async fn number(t: &ManyServers, query: &str) -> i64 {
     let db = t.database.connect().await;
     let row =
         db.query_one_raw(Statement::from_string(db.get_database_backend(), query)).await.unwrap().unwrap();
@@ -394,7 +393,10 @@ async fn access_of_many_workspaces_is_rolled_out_there(#[case] engine: Engine) {
 async fn impact_on_many_servers_is_estimated(#[case] engine: Engine) {
     for (servers, estimated) in [(1_000, false), (1_500, true)] {
         let t = TestRegistry::new(engine).await;
-        Estate { integrations: 3, workspaces: 500, servers }.insert(&t.database).await;
+        t.workspace("acme").await;
+        t.integration("linear", "https://mcp.linear.app/mcp", None).await;
+        t.server("linear", "acme").await;
+        t.database.copy_server("linear", servers - 1).await;
         let check =
             Check { subject: Some(ConfigurationScope::Organisation), text: named("Acme"), preview: None };
         let checked = t.registry.configurations().check(&t.admin(), check).await.unwrap();
@@ -403,15 +405,11 @@ async fn impact_on_many_servers_is_estimated(#[case] engine: Engine) {
             t.registry.configurations().save(&t.admin(), &ConfigurationScope::Organisation, new).await;
         let saved = saved.unwrap();
         for affected in [checked.affected, saved.affected] {
-            assert_eq!((affected.reached, affected.estimated), (u64::from(servers), estimated));
+            assert_eq!((affected.reached, affected.estimated), (servers as u64, estimated));
             // Every server takes the name of the organisation, so the estimate is right, whatever the sample.
-            assert_eq!(affected.servers, u64::from(servers), "{affected:?}");
+            assert_eq!(affected.servers, servers as u64, "{affected:?}");
         }
         let rollout = t.registry.rollouts().get(&t.admin(), saved.rollout.unwrap()).await.unwrap();
-        assert_eq!(
-            (rollout.total, rollout.total_is_exact),
-            (u64::from(servers), true),
-            "servers are counted"
-        );
+        assert_eq!((rollout.total, rollout.total_is_exact), (servers as u64, true), "servers are counted");
     }
 }

@@ -67,12 +67,13 @@ async fn registration_takes_few_statements(#[case] engine: Engine) {
     create(1).await;
     taken(&t).await;
     let idle = taken(&t).await;
-    for count in [1, 24] {
+    // A single one bears all looks of the loop of claims, and what the worker does at its start.
+    for (count, most) in [(1, 2 * MAX_STATEMENTS), (24, MAX_STATEMENTS)] {
         create(count).await;
         let taken = taken(&t).await - idle;
         let each = taken.div_ceil(count);
         println!("{engine:?}: {count} registrations, {taken} statements, {each} each");
-        assert!((1..=MAX_STATEMENTS).contains(&each), "{count} registrations took {taken} statements");
+        assert!((1..=most).contains(&each), "{count} registrations took {taken} statements");
     }
     assert_eq!(sandbox.registrations().len(), 26);
     sandbox.stop().await;

@@ -142,6 +142,9 @@ impl ImpactTracker {
         let Some(before) = &self.servers else { return self.start_rollout(write, because).await };
         if let Some(revision) = self.revision {
             move_servers(write, &before.keys().copied().collect::<Vec<_>>(), revision).await?;
+            // Every server has the newest revision now: what earlier rollouts kept for them is needed no more.
+            let old = rollout_rows::supersede(write, RolloutKind::Organisation, None).await?;
+            write.delete_sealed(old).await?;
         }
         let mut affected = Affected::default();
         let mut broken = Findings::default();

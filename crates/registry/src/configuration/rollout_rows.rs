@@ -33,20 +33,12 @@ pub(crate) async fn start(write: &mut Write<'_>, new: NewRollout<'_>) -> Result<
         ServerScope::Access(id, workspaces) => (Some(id.0), Some(workspaces)),
         _ => (None, None),
     };
-    let mut old_secrets: Vec<Uuid> = new.old_secrets.iter().map(|id| id.0).collect();
-    for earlier in superseded(write, &new, integration, workspaces.is_some()).await? {
-        if let Some(text) = &earlier.old_secrets {
-            old_secrets.extend(json::<Vec<Uuid>>(text, "rollout", "old_secrets", earlier.id)?);
-        }
-        let mut changed =
-            rollout::ActiveModel { id: Set(earlier.id), old_secrets: Set(None), ..Default::default() };
-        if earlier.state()?.is_open() {
-            changed.state = set_word(RolloutState::Superseded);
-            changed.updated_at = Set(write.millis());
-            changed.finished_at = Set(Some(write.millis()));
-        }
-        changed.update(&write.txn).await?;
+    let mut old_secrets: Vec<SealedId> = new.old_secrets;
+    // A change of some workspaces' access reaches only these: earlier rollouts of the integration go on beside it.
+    if workspaces.is_none() {
+        old_secrets.extend(supersede(write, new.kind, integration).await?);
     }
+    write.rollout_moves();
     let id = write.registry.new_id();
     let (total, total_is_exact) = new.total;
     rollout::ActiveModel {
@@ -91,27 +83,37 @@ pub(crate) fn open_states() -> impl Iterator<Item = &'static str> {
     RolloutState::ALL.iter().filter(|state| state.is_open()).map(|state| state.as_str())
 }
 
-/// Earlier rollouts whose servers the new one reaches, too. One that ended but left servers behind gives up its old secrets
-/// only when a later one ends.
-async fn superseded(
+/// Ends the open rollouts of a layer: a later change reaches their servers, too. Returns the sealed values that servers which
+/// were not reached may still need.
+pub(crate) async fn supersede(
     write: &Write<'_>,
-    new: &NewRollout<'_>,
+    kind: RolloutKind,
     integration: Option<Uuid>,
-    is_part: bool,
-) -> Result<Vec<rollout::Model>> {
-    // A change of some workspaces' access reaches only these: earlier rollouts of the integration go on beside it.
-    if is_part {
-        return Ok(Vec::new());
-    }
+) -> Result<Vec<SealedId>> {
     let mut select = rollout::Entity::find()
         .filter(
+            // One that ended but left servers behind has such values, too.
             Condition::any()
                 .add(rollout::Column::State.is_in(open_states()))
                 .add(rollout::Column::OldSecrets.is_not_null()),
         )
-        .filter(rollout::Column::Kind.eq(new.kind.as_str()));
+        .filter(rollout::Column::Kind.eq(kind.as_str()));
     if let Some(integration) = integration {
         select = select.filter(rollout::Column::IntegrationId.eq(integration));
     }
-    Ok(select.all(&write.txn).await?)
+    let mut old_secrets = Vec::new();
+    for earlier in select.all(&write.txn).await? {
+        if let Some(text) = &earlier.old_secrets {
+            old_secrets.extend(json::<Vec<SealedId>>(text, "rollout", "old_secrets", earlier.id)?);
+        }
+        let mut changed =
+            rollout::ActiveModel { id: Set(earlier.id), old_secrets: Set(None), ..Default::default() };
+        if earlier.state()?.is_open() {
+            changed.state = set_word(RolloutState::Superseded);
+            changed.updated_at = Set(write.millis());
+            changed.finished_at = Set(Some(write.millis()));
+        }
+        changed.update(&write.txn).await?;
+    }
+    Ok(old_secrets)
 }

@@ -44,7 +44,7 @@ impl RegistrationQueue for Queue {
     }
 
     fn next_commit(&self) -> impl Future<Output = ()> + Send {
-        self.0.next_commit()
+        self.0.inner.queue_notify.notified()
     }
 
     async fn claim(

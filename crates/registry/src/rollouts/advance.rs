@@ -253,9 +253,9 @@ async fn finish_batch(
         (changed.total, changed.total_is_exact) = (changed.processed, true);
         action = Some(AuditAction::RolloutFinished);
         if let (Some(text), false) = (&row.old_secrets, behind) {
-            let ids: Vec<Uuid> = json(text, "rollout", "old_secrets", row.id)?;
+            let ids: Vec<SealedId> = json(text, "rollout", "old_secrets", row.id)?;
             for chunk in ids.chunks(MAX_BATCH as usize) {
-                write.delete_sealed(chunk.iter().copied().map(SealedId)).await?;
+                write.delete_sealed(chunk.iter().copied()).await?;
             }
             changed.old_secrets = None;
         }

@@ -52,6 +52,7 @@ impl Rollouts<'_> {
             to.as_str().clone_into(&mut changed.state);
             let mut action = AuditAction::RolloutPaused;
             if to == RolloutState::Running {
+                write.rollout_moves();
                 action = AuditAction::RolloutResumed;
                 changed.canary_passed |= state == RolloutState::Stopped;
                 if let (RolloutState::Stopped, Some(most)) = (state, row.max_failures) {

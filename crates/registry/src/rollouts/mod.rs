@@ -9,11 +9,19 @@ pub(crate) mod list;
 pub use advance::Advance;
 
 use crate::Registry;
+use std::time::Duration;
 
 /// Rollouts. A view of the application, reached by [`Registry::rollouts`].
 #[derive(Clone, Copy)]
 pub struct Rollouts<'a> {
     pub(crate) registry: &'a Registry,
+}
+
+impl Rollouts<'_> {
+    /// Waits until a commit of this process lets a rollout go on, at most `timeout`: other processes are noticed then.
+    pub async fn wait(self, timeout: Duration) {
+        drop(tokio::time::timeout(timeout, self.registry.inner.rollout_notify.notified()).await);
+    }
 }
 
 impl Registry {

@@ -63,6 +63,10 @@ pub(crate) struct Write<'a> {
     changes: Vec<Change>,
     /// The servers that `changes` name.
     changed_servers: HashSet<ServerId>,
+    /// Whether a rollout may go on after the commit.
+    moves_rollouts: bool,
+    /// Whether it writes the claimed registration only: it makes no other due.
+    is_step: bool,
     /// The turn of this write among those of this process; last, so that it ends after the transaction.
     turn: Option<OwnedMutexGuard<()>>,
 }
@@ -168,7 +172,7 @@ impl Registry {
         };
         let turn = self.write_turn().await;
         let txn = self.begin_on_writable_connection(options).await?;
-        Ok(self.unchecked_write(txn, turn, actor))
+        Ok(Write { is_step: true, ..self.unchecked_write(txn, turn, actor) })
     }
 
     /// The turn of one write. SQLite writes one transaction at a time, and who finds it busy sleeps and may be overtaken for
@@ -196,6 +200,8 @@ impl Registry {
             events: Vec::new(),
             changes: Vec::new(),
             changed_servers: HashSet::new(),
+            moves_rollouts: false,
+            is_step: false,
             turn,
         }
     }
@@ -315,6 +321,11 @@ impl Write<'_> {
         });
     }
 
+    /// Wakes the worker of this process after the commit: a rollout may go on.
+    pub(crate) fn rollout_moves(&mut self) {
+        self.moves_rollouts = true;
+    }
+
     /// Adds to the change feed that API keys, users or shared settings changed.
     pub(crate) fn identities_changed(&mut self) {
         self.changes.push(Change { kind: "identity", workspace: None, server: None, integration: None });
@@ -336,8 +347,19 @@ impl Write<'_> {
     /// Writes audit events and changes, and commits. The one `sequence` row is locked last: so the order of its numbers
     /// is the order of commits on both engines, and other writes wait for two statements only.
     pub(crate) async fn commit(self) -> Result<()> {
-        let Self { txn, now, registry, actor, events, changes, deployment: _, changed_servers: _, turn } =
-            self;
+        let Self {
+            txn,
+            now,
+            registry,
+            actor,
+            events,
+            changes,
+            deployment: _,
+            changed_servers: _,
+            moves_rollouts,
+            is_step,
+            turn,
+        } = self;
         let told = !changes.is_empty();
         if !events.is_empty() || !changes.is_empty() {
             let row = sequence::Entity::find_by_id(1).lock_exclusive().one(&txn).await?.ok_or_else(|| {
@@ -386,6 +408,12 @@ impl Write<'_> {
         drop(turn);
         writability::note_written();
         registry.inner.commit_notify.notify_waiters();
+        if !is_step {
+            registry.inner.queue_notify.notify_waiters();
+        }
+        if moves_rollouts {
+            registry.inner.rollout_notify.notify_one();
+        }
         Ok(())
     }
 }

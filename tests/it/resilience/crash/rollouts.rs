@@ -19,23 +19,6 @@ async fn numbers(db: &DatabaseConnection, query: &str) -> Vec<i64> {
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }
 
-/// Copies of the one server, with other ids and slugs.
-async fn multiply(db: &DatabaseConnection, engine: Engine, copies: usize) {
-    let new_id = match engine {
-        Engine::Sqlite => "randomblob(16)",
-        Engine::Postgres => "gen_random_uuid()",
-    };
-    let columns = "integration_id, workspace_id, name, version, created_at, updated_at, created_by, updated_by, \
-                   configuration_revision, organisation_revision";
-    db.execute_unprepared(&format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {copies}) \
-         INSERT INTO server (id, slug, slug_key, {columns}) \
-         SELECT {new_id}, 'copy-' || n.i, 'copy-' || n.i, {columns} FROM server, n WHERE slug = 'linear'"
-    ))
-    .await
-    .unwrap();
-}
-
 async fn save(client: &Client, number: usize) -> String {
     let path = "/v1/organisation/configuration?canary_percent=0&max_failures=none";
     let body = json!({ "configurations": { "headers": { "X-Save": number.to_string() } } });
@@ -65,7 +48,7 @@ async fn killed_in_the_middle(engine: Engine) {
         .server("linear")
         .await;
     let db = installed.database.connect().await;
-    multiply(&db, engine, servers - 1).await;
+    installed.database.copy_server("linear", servers - 1).await;
     let before = numbers(&db, "SELECT revision FROM sequence").await[0];
 
     let (mut saves, mut last) = (0, String::new());
