@@ -192,7 +192,7 @@ fn fill() -> Vec<String> {
 const COLUMNS: [&str; 2] = ["workspace_id", "integration_id"];
 
 /// Table, name, columns and condition. Each is an order of a list; lists of registrations read one state after the other.
-const INDEXES: [(&str, &str, &str, &str); 14] = [
+const INDEXES: [(&str, &str, &str, &str); 15] = [
     ("registration", "registration_state_list", "state, updated_at DESC, id", ""),
     ("registration", "registration_workspace_list", "workspace_id, state, updated_at DESC, id", ""),
     ("registration", "registration_integration_list", "integration_id, state, updated_at DESC, id", ""),
@@ -203,6 +203,7 @@ const INDEXES: [(&str, &str, &str, &str); 14] = [
     ("integration", "integration_name", "lower(name), slug_key", "deleted_at IS NULL"),
     ("orphan", "orphan_list", "since, id", ""),
     ("orphan", "orphan_open", "since, id", "resolved_at IS NULL"),
+    ("orphan", "orphan_workspace_list", "workspace_id, since, id", ""),
     ("orphan", "orphan_workspace_open", "workspace_id, since, id", "resolved_at IS NULL"),
     ("audit_event", "audit_event_action", "action, number", ""),
     ("audit_event", "audit_event_subject_id", "subject_id, number", ""),

@@ -28,7 +28,7 @@ const MANY: Estate = Estate { integrations: 40, workspaces: 100, servers: 10_000
 fn slack(engine: Engine) -> u64 {
     match engine {
         Engine::Sqlite => 12_000,
-        Engine::Postgres => 1_000,
+        Engine::Postgres => 2_500,
     }
 }
 
@@ -149,7 +149,8 @@ async fn lists_cost_what_they_show(#[case] engine: Engine) {
             let worst = many.costs.iter().max_by_key(|cost| cost.work).unwrap();
             wrong.push(format!("{}: {before} → {after}\n{}\n{}", many.request, worst.sql, worst.plan));
         }
-        for cost in &many.costs {
+        // SQLite says "scan" also where it reads the first rows of a table only.
+        for cost in many.costs.iter().filter(|cost| cost.work > 5_000 || engine == Engine::Postgres) {
             if let Some(table) = cost.scanned.iter().find(|table| GROWING.contains(&table.as_str())) {
                 wrong.push(format!("{}: reads all of {table}\n{}\n{}", many.request, cost.sql, cost.plan));
             }

@@ -327,7 +327,9 @@ fn clients(actor: &Actor) -> SelectStatement {
                 .is_not_in([ClientStatus::Withdrawn.as_str(), ClientStatus::Unusable.as_str()]),
         );
     if let Some(own) = actor.workspace() {
-        select.and_where(server::Column::WorkspaceId.eq(own.0));
+        select
+            .and_where(server::Column::WorkspaceId.eq(own.0))
+            .and_where(registration::Column::WorkspaceId.eq(own.0));
     }
     select
 }
