@@ -3,6 +3,12 @@
 //!
 //! `bare-orm DATABASE_URL REGISTRATION_ENDPOINT COUNT CONCURRENCY`; prints registrations per second.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "what is measured here is the ORM and the HTTP client alone"
+)]
+
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue::Set, ConnectOptions, Database, DbErr, Schema, TransactionTrait};
 use std::error::Error;
@@ -105,7 +111,6 @@ async fn record(
     client_id: String,
     response: String,
 ) -> Result<(), DbErr> {
-    #[expect(clippy::disallowed_methods, reason = "what is measured here is the ORM alone")]
     let txn = db.begin().await?;
     client::ActiveModel { number: Set(number), client_id: Set(client_id), response: Set(response) }
         .insert(&txn)

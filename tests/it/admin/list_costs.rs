@@ -4,7 +4,7 @@
 use super::Browser;
 use registry_core::permission::Role;
 use rstest::rstest;
-use support::estate::Estate;
+use support::list_dataset::ListDataset;
 use support::{Client, Cost, Engine, Explainer, Reply, TestServer, reads};
 
 /// Tables with a row for each server, or more.
@@ -20,8 +20,8 @@ const GROWING: [&str; 9] = [
     "revision",
 ];
 
-const FEW: Estate = Estate { integrations: 40, workspaces: 100, servers: 1_000 };
-const MANY: Estate = Estate { integrations: 40, workspaces: 100, servers: 10_000 };
+const FEW: ListDataset = ListDataset { integrations: 40, workspaces: 100, servers: 1_000 };
+const MANY: ListDataset = ListDataset { integrations: 40, workspaces: 100, servers: 10_000 };
 
 /// Work of one request that does not count: on SQLite steps of programs (a row that is read takes some tens), on PostgreSQL
 /// rows.
@@ -86,7 +86,7 @@ impl Measured {
     }
 }
 
-async fn measured(engine: Engine, estate: Estate) -> Vec<Measured> {
+async fn measured(engine: Engine, estate: ListDataset) -> Vec<Measured> {
     let t = TestServer::new(engine).await;
     estate.insert(&t.inner.registry, &t.inner.database).await;
     let admin = Browser::sign_in(&t).await;
@@ -145,7 +145,11 @@ async fn lists_cost_what_they_show(#[case] engine: Engine) {
         let before = same(&many.request).or_else(|| same(first)).unwrap().work();
         let after = many.work();
         eprintln!("{before:>9} {after:>9} {:>3}  {}", many.costs.len(), many.request);
-        if after > before + before / 2 + slack(engine) {
+        // What a user of one workspace sees of integrations is counted among the servers of this workspace. They are ten
+        // times as many here, too.
+        let of_workspace = first.starts_with("/ui/integrations") && first.ends_with(", bound");
+        let most = if of_workspace { before * 10 } else { before + before / 2 };
+        if after > most + slack(engine) {
             let worst = many.costs.iter().max_by_key(|cost| cost.work).unwrap();
             wrong.push(format!("{}: {before} → {after}\n{}\n{}", many.request, worst.sql, worst.plan));
         }
@@ -181,7 +185,7 @@ async fn walk(client: &Client, path: &str) -> (Vec<String>, usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cursors_and_page_numbers_lead_through_the_same_list(#[case] engine: Engine) {
     let t = TestServer::new(engine).await;
-    Estate { integrations: 12, workspaces: 11, servers: 130 }
+    ListDataset { integrations: 12, workspaces: 11, servers: 130 }
         .insert(&t.inner.registry, &t.inner.database)
         .await;
     let client = t.client(Role::Admin, None).await;

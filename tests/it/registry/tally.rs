@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use sea_orm::ConnectionTrait;
-use support::estate::Estate;
+use support::list_dataset::ListDataset;
 use support::{Engine, Random, TestRegistry, tally_differences};
 
 /// A write as some use case or worker makes it, of one row or of many; `n` picks the rows.
@@ -58,7 +58,7 @@ async fn kept_counts_are_what_counting_says(#[case] engine: Engine) {
     let mut random = Random::new(seed);
     let t = TestRegistry::new(engine).await;
     // Several servers of one integration in one workspace, written by one statement.
-    Estate { integrations: 2, workspaces: 3, servers: 40 }.insert(&t.registry, &t.database).await;
+    ListDataset { integrations: 2, workspaces: 3, servers: 40 }.insert(&t.registry, &t.database).await;
     let db = t.database.connect().await;
     assert_eq!(tally_differences(&db).await, [], "after many rows at once");
     for step in 0..120 {
@@ -78,7 +78,7 @@ async fn kept_counts_are_what_counting_says(#[case] engine: Engine) {
 async fn migration_counts_what_is_there(#[case] engine: Engine) {
     use registry_migrations::{Migrator, MigratorTrait};
     let t = TestRegistry::new(engine).await;
-    Estate { integrations: 3, workspaces: 4, servers: 30 }.insert(&t.registry, &t.database).await;
+    ListDataset { integrations: 3, workspaces: 4, servers: 30 }.insert(&t.registry, &t.database).await;
     let db = t.database.connect().await;
     db.execute_unprepared("UPDATE server SET deleted_at = 1 WHERE slug LIKE '%7'").await.unwrap();
     let migrations = Migrator::migrations();

@@ -187,7 +187,7 @@ impl Audit<'_> {
         let mut found = self.read(select, seek, size).await?;
         match seek {
             AuditCursor::After(_) if found.newer.is_none() && below <= newest => {
-                found.newer = Some(below - 1)
+                found.newer = Some(below - 1);
             }
             AuditCursor::Newest | AuditCursor::Before(_) if found.older.is_none() && above >= oldest => {
                 found.older = Some(above + 1);

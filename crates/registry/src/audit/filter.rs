@@ -77,7 +77,7 @@ pub(super) async fn select(
     }
     match filter.subject {
         Some(subject) if Uuid::try_parse(&subject).is_ok() => {
-            select = select.filter(C::SubjectId.eq(subject))
+            select = select.filter(C::SubjectId.eq(subject));
         }
         Some(subject) => {
             let any = Condition::any().add(C::SubjectKind.eq(&subject)).add(C::SubjectId.eq(&subject));

@@ -190,7 +190,7 @@ impl Configurations<'_> {
         Ok(layer_row)
     }
 
-    pub(crate) fn show(self, layer_row: &ConfigurationRow) -> Configuration {
+    pub(crate) fn show(layer_row: &ConfigurationRow) -> Configuration {
         let (updated_at, updated_by) = layer_row.updated();
         Configuration {
             text: layer_row.text().map(str::to_owned),

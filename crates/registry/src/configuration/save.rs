@@ -83,7 +83,7 @@ impl<'a> Configurations<'a> {
     /// One level's configuration.
     pub async fn get(self, actor: &Actor, scope: &ConfigurationScope) -> Result<Configuration> {
         let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
-        Ok(self.show(&layer_row))
+        Ok(Self::show(&layer_row))
     }
 
     /// Saves (or with `None` clears) one level's configuration; what clients this costs is left to the rules. Pointers of
@@ -179,6 +179,6 @@ impl<'a> Configurations<'a> {
         add_revision(write, owner, layer_row.revision(), stored.text, written.note, written.restored_from)
             .await?;
         let Impact { affected, rollout } = impact.apply(write, "", "configuration saved").await?;
-        Ok(Saved { value: self.show(&layer_row), findings: stored.findings, affected, rollout })
+        Ok(Saved { value: Self::show(&layer_row), findings: stored.findings, affected, rollout })
     }
 }

@@ -120,16 +120,14 @@ impl ServerScope<'_> {
             return Ok(ScopeSample { total: ids.len() as u64, exact: true, ids });
         }
         let total = self.count(db, MAX_COUNTED).await?;
-        let ids = match self {
-            Self::All => random_servers(db, total).await?,
-            _ => {
-                // The oldest and the newest: what differs among servers of one integration mostly differs by age.
-                let half = MAX_EXACT / 2;
-                let newest = self.first_ids(db, half, Order::Desc).await?;
-                let mut ids: Vec<Uuid> = ids.into_iter().take(usize::try_from(half).unwrap_or(500)).collect();
-                ids.extend(newest);
-                ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
-            }
+        let ids = if matches!(self, Self::All) {
+            random_servers(db, total).await?
+        } else {
+            // The oldest and the newest: what differs among servers of one integration mostly differs by age.
+            let half = MAX_EXACT / 2;
+            let newest = self.first_ids(db, half, Order::Desc).await?;
+            let oldest = ids.into_iter().take(usize::try_from(half).unwrap_or(500));
+            oldest.chain(newest).collect::<BTreeSet<_>>().into_iter().collect()
         };
         Ok(ScopeSample { ids, total, exact: false })
     }

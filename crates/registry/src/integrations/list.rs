@@ -298,7 +298,8 @@ fn failures(actor: &Actor) -> Expr {
             .and_where(server::Column::WorkspaceId.eq(own.0))
             .and_where(server::Column::DeletedAt.is_null())
             .and_where(
-                Expr::cust(r#""registration"."state" || ''"#).is_in(FAILING.map(|state| state.as_str())),
+                Expr::cust(r#""registration"."state" || ''"#)
+                    .is_in(FAILING.map(registry_core::registration::State::as_str)),
             )
             .to_owned(),
     };

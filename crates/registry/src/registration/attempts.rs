@@ -35,7 +35,7 @@ pub(crate) async fn begin(
     beginning: Beginning<'_>,
 ) -> Result<AttemptId, StepError> {
     let mut write = registry.begin_claim_write(claim).await?;
-    let id = enter_attempt(&mut write, claim, context, beginning, None).await?;
+    let id = enter_attempt(&mut write, claim, context, beginning, false).await?;
     // The response may contain secrets, which have to be sealed: a process that cannot seal must not send the request.
     write.permit()?;
     write.commit().await?;
@@ -54,7 +54,7 @@ pub(crate) async fn begin_sending(
     if let Some(until) = wait_for_slot(&mut write, claim, context, url).await? {
         return end_waiting(write, until).await;
     }
-    let id = enter_attempt(&mut write, claim, context, beginning, Some(None)).await?;
+    let id = enter_attempt(&mut write, claim, context, beginning, true).await?;
     write.permit()?;
     write.commit().await?;
     Ok(Begun::Attempt(id))
@@ -74,7 +74,7 @@ pub(crate) async fn begin_deletion(
         return end_waiting(write, until).await;
     }
     let beginning = Beginning { step: AttemptStep::Withdraw, request: None, adjustments: &[] };
-    let id = enter_attempt(&mut write, claim, context, beginning, Some(None)).await?;
+    let id = enter_attempt(&mut write, claim, context, beginning, true).await?;
     deletion_sent(&write, client).await?;
     write.commit().await?;
     Ok(Begun::Attempt(id))
@@ -105,18 +105,18 @@ async fn end_waiting(write: Write<'_>, until: i64) -> Result<Begun, StepError> {
     Ok(Begun::WaitForSlot(moment(until)))
 }
 
-/// Inserts the attempt, and sets state and lease of the claimed registration; `slot` is its slot from now on, if that
-/// changes.
+/// Inserts the attempt, and sets state and lease of the claimed registration; with
+/// `frees_slot` its slot is used up.
 async fn enter_attempt(
     write: &mut Write<'_>,
     claim: &Claim,
     context: &Context,
     beginning: Beginning<'_>,
-    slot: Option<Option<i64>>,
+    frees_slot: bool,
 ) -> Result<AttemptId, StepError> {
     let changed = registration::ActiveModel {
         state: set_word(state_during(context, beginning.step, write.now)),
-        slot_at: slot.map_or(NotSet, Set),
+        slot_at: if frees_slot { Set(None) } else { NotSet },
         updated_at: Set(write.millis()),
         ..Default::default()
     };

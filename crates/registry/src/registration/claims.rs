@@ -109,7 +109,7 @@ fn candidate(
     let mut context = if is_open { None } else { context_of(registry, situation).ok() };
     let step = context.as_ref().and_then(first);
     if let (Some(context), Some(step)) = (&mut context, step) {
-        context.row.row.state = state_during(context, step, now).as_str().to_owned();
+        state_during(context, step, now).as_str().clone_into(&mut context.row.row.state);
     }
     Candidate { id, fence, wanted, context, step }
 }

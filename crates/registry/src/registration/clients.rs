@@ -104,7 +104,7 @@ pub(crate) async fn prepare_client(
         }
     };
     let response = Value::Object(response);
-    model.method = method.as_str().to_owned();
+    method.as_str().clone_into(&mut model.method);
     model.client_id = client_id;
     model.response = response.to_string();
     Ok(PreparedClient { model, response, sealed: sealing.rows, method })

@@ -63,7 +63,7 @@ pub(crate) async fn candidates(
     }
     let visits = visits_statement(db.get_database_backend(), look, cursor);
     let visited = Visited::find_by_statement(visits).all(db).await?;
-    let more = visited.len() >= MAX_VISITS.unsigned_abs() as usize;
+    let more = visited.len() as u64 >= MAX_VISITS.unsigned_abs();
     let mut offered = Vec::with_capacity(visited.len());
     for one in visited {
         let offer = one.id.filter(|id| turns.add(*id, one.upstream.clone()));

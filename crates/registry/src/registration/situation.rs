@@ -120,14 +120,13 @@ struct Assembly<'a> {
 impl Assembly<'_> {
     fn layers(&mut self, rows: Rows) -> Result<ServerLayers> {
         let Rows { server, integration, workspace, access, .. } = rows;
-        let (integration, integration_layer) = match self.integrations.get(&integration.id) {
-            Some(known) => known.clone(),
-            None => {
-                let layer = parse_layer(integration.configuration.as_deref(), "integration", integration.id)?;
-                let new = (Arc::new(integration), Arc::new(layer));
-                self.integrations.insert(new.0.id, new.clone());
-                new
-            }
+        let (integration, integration_layer) = if let Some(known) = self.integrations.get(&integration.id) {
+            known.clone()
+        } else {
+            let layer = parse_layer(integration.configuration.as_deref(), "integration", integration.id)?;
+            let new = (Arc::new(integration), Arc::new(layer));
+            self.integrations.insert(new.0.id, new.clone());
+            new
         };
         let text = access.as_ref().and_then(|row| row.configuration.as_deref());
         let workspace_layer = parse_layer(text, "access", access.as_ref().map_or(server.id, |row| row.id))?;

@@ -9,7 +9,7 @@ use crate::storage::entity::{rollout, server};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Affected, Result};
 use registry_core::id::SealedId;
-use registry_core::rollout::{MAX_BATCH, NextMove, RolloutState, Standing, next_move};
+use registry_core::rollout::{NextMove, RolloutState, Standing, next_move};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -21,7 +21,7 @@ use uuid::Uuid;
 /// How long a worker that died holds up a rollout.
 const LEASE_TTL: Duration = Duration::from_secs(10);
 /// How long the rest waits for registrations of the canary.
-const CANARY_TIMEOUT: Duration = Duration::from_secs(600);
+const CANARY_TIMEOUT: Duration = Duration::from_mins(10);
 /// How often a batch is worked out anew because a configuration changed in between; then it is worked out in the write.
 const MAX_READS: usize = 3;
 
@@ -206,6 +206,8 @@ impl Rollouts<'_> {
     }
 }
 
+/// Rows of one statement.
+const MAX_ROWS_PER_STATEMENT: usize = 1_000;
 /// How many running rollouts are looked at for one that can move.
 const MAX_LOOKED_AT: u64 = 20;
 /// The most servers of a batch that is worked out in its write.
@@ -254,7 +256,7 @@ async fn finish_batch(
         action = Some(AuditAction::RolloutFinished);
         if let (Some(text), false) = (&row.old_secrets, behind) {
             let ids: Vec<SealedId> = json(text, "rollout", "old_secrets", row.id)?;
-            for chunk in ids.chunks(MAX_BATCH as usize) {
+            for chunk in ids.chunks(MAX_ROWS_PER_STATEMENT) {
                 write.delete_sealed(chunk.iter().copied()).await?;
             }
             changed.old_secrets = None;

@@ -29,6 +29,7 @@ use registry_core::id::{RegistrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
+use serde_json::Map;
 use std::sync::Arc;
 
 impl Servers<'_> {
@@ -120,7 +121,7 @@ impl Servers<'_> {
     /// What a new server without mapped secrets of its own is resolved from.
     async fn layers(self, write: &Write<'_>, server: server::Model, place: Place) -> Result<ServerLayers> {
         let Place { integration, workspace, organisation, access, is_mapped } = place;
-        let mut mapped = Default::default();
+        let mut mapped = Map::default();
         if is_mapped {
             mapped =
                 members_of(&write.txn, [integration.id]).await?.remove(&integration.id).unwrap_or_default();
@@ -166,7 +167,7 @@ async fn first_registration(
     layers: &ServerLayers,
 ) -> Result<(Affected, Option<RegistrationBrief>)> {
     let mut broken = Findings::default();
-    for finding in layers.resolution().findings.iter() {
+    for finding in &layers.resolution().findings {
         broken.push(of_server(layers, finding.clone().below("/configurations")));
     }
     if broken.has_errors() {

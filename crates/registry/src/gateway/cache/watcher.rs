@@ -165,7 +165,9 @@ impl Gateway<'_> {
             live.changes.keep(changes);
             live.applied.store(covered, Ordering::SeqCst);
             // The changes of their servers follow; until then a document is made again when it is asked for.
-            integrations.into_iter().for_each(|id| live.documents.invalidate_integration(id));
+            for id in integrations {
+                live.documents.invalidate_integration(id);
+            }
             held = live.documents.invalidate(servers);
         }
     }

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 
 /// How large it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Estate {
+pub struct ListDataset {
     /// Integrations, `service-00000` and so on.
     pub integrations: u32,
     /// Workspaces, `team-00000` and so on.
@@ -31,7 +31,7 @@ const ATTEMPT: u32 = 6;
 const EVENT: u32 = 7;
 const ORPHAN: u32 = 8;
 
-impl Estate {
+impl ListDataset {
     /// Adds it to a migrated database, and does what a serving process and PostgreSQL would do by and by.
     pub async fn insert(self, registry: &Registry, database: &TestDatabase) {
         let engine = database.engine;
