@@ -129,7 +129,7 @@ fn create(trigger: &Trigger, backend: DbBackend) -> Vec<String> {
         )];
     }
     let moment = if *table == "server" { "BEFORE" } else { "AFTER" };
-    // Whoever writes a registration or a client now either sees that the server is deleted, or is seen.
+    // A transaction that writes a registration or a client now either sees that the server is deleted, or is seen.
     let lock = match *name {
         "tally_server_deleted" => "PERFORM 1 FROM registration WHERE server_id = OLD.id FOR UPDATE; ",
         "tally_registration_added" => "PERFORM 1 FROM server WHERE id = NEW.server_id FOR SHARE; ",

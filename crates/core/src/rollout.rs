@@ -92,7 +92,7 @@ impl RolloutOptions {
 
 /// Where a running rollout stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct RolloutProgress {
     /// Servers reached so far.
     pub processed: u64,
     /// How many servers are reached before the rest waits; 0: no canary.
@@ -123,16 +123,16 @@ pub enum NextMove {
 }
 
 /// What a running rollout does next; whether it is done shows when a batch finds no server.
-pub fn next_move(standing: &Standing) -> NextMove {
-    if standing.max_failures.is_some_and(|max| standing.failures > max) {
+pub fn next_move(progress: &RolloutProgress) -> NextMove {
+    if progress.max_failures.is_some_and(|max| progress.failures > max) {
         return NextMove::Stop;
     }
-    if standing.canary_passed || standing.canary_size == 0 {
+    if progress.canary_passed || progress.canary_size == 0 {
         return NextMove::Batch(MAX_BATCH);
     }
-    let left = standing.canary_size.saturating_sub(standing.processed);
+    let left = progress.canary_size.saturating_sub(progress.processed);
     match left {
-        0 if standing.unsettled && !standing.waited_enough => NextMove::Wait,
+        0 if progress.unsettled && !progress.waited_enough => NextMove::Wait,
         0 => NextMove::PassCanary,
         left => NextMove::Batch(left.min(MAX_BATCH)),
     }
@@ -140,9 +140,9 @@ pub fn next_move(standing: &Standing) -> NextMove {
 
 #[cfg(test)]
 mod tests {
-    use super::{NextMove, RolloutOptions, RolloutState, Standing, next_move};
+    use super::{NextMove, RolloutOptions, RolloutProgress, RolloutState, next_move};
 
-    const AT_START: Standing = Standing {
+    const AT_START: RolloutProgress = RolloutProgress {
         processed: 0,
         canary_size: 700,
         canary_passed: false,
@@ -156,39 +156,47 @@ mod tests {
     fn canary_comes_first_and_failures_stop() {
         let table = [
             ("begins with a batch", AT_START, NextMove::Batch(500)),
-            ("the canary ends where it ends", Standing { processed: 500, ..AT_START }, NextMove::Batch(200)),
+            (
+                "the canary ends where it ends",
+                RolloutProgress { processed: 500, ..AT_START },
+                NextMove::Batch(200),
+            ),
             (
                 "registrations of the canary are waited for",
-                Standing { processed: 700, unsettled: true, ..AT_START },
+                RolloutProgress { processed: 700, unsettled: true, ..AT_START },
                 NextMove::Wait,
             ),
             (
                 "but not for ever",
-                Standing { processed: 700, unsettled: true, waited_enough: true, ..AT_START },
+                RolloutProgress { processed: 700, unsettled: true, waited_enough: true, ..AT_START },
                 NextMove::PassCanary,
             ),
-            ("a settled canary passes", Standing { processed: 700, ..AT_START }, NextMove::PassCanary),
+            ("a settled canary passes", RolloutProgress { processed: 700, ..AT_START }, NextMove::PassCanary),
             (
                 "the rest follows",
-                Standing { processed: 700, canary_passed: true, ..AT_START },
+                RolloutProgress { processed: 700, canary_passed: true, ..AT_START },
                 NextMove::Batch(500),
             ),
-            ("without canary", Standing { canary_size: 0, ..AT_START }, NextMove::Batch(500)),
-            ("as many failures as allowed", Standing { failures: 2, ..AT_START }, NextMove::Batch(500)),
-            ("one failure more", Standing { failures: 3, ..AT_START }, NextMove::Stop),
+            ("without canary", RolloutProgress { canary_size: 0, ..AT_START }, NextMove::Batch(500)),
+            (
+                "as many failures as allowed",
+                RolloutProgress { failures: 2, ..AT_START },
+                NextMove::Batch(500),
+            ),
+            ("one failure more", RolloutProgress { failures: 3, ..AT_START }, NextMove::Stop),
             (
                 "failures stop the rest, too",
-                Standing { failures: 3, canary_passed: true, ..AT_START },
+                RolloutProgress { failures: 3, canary_passed: true, ..AT_START },
                 NextMove::Stop,
             ),
             (
                 "no limit",
-                Standing { failures: 3_000, max_failures: None, canary_passed: true, ..AT_START },
+                RolloutProgress { failures: 3_000, max_failures: None, canary_passed: true, ..AT_START },
                 NextMove::Batch(500),
             ),
         ];
-        for (what, standing, expected) in table {
-            assert_eq!(next_move(&standing), expected, "{what}");
+        for (what, progress, expected) in table {
+            assert_eq!(next_move(&progress), expected, "{what}");
         }
     }
 

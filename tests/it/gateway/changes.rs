@@ -371,7 +371,7 @@ async fn shutdown_closes_streams() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_changes_are_pruned_but_the_newest_of_each_server(#[case] engine: Engine) {
     /// What is kept for followers.
-    const MAX_KEPT: i64 = 200_000;
+    const MAX_CHANGES: i64 = 200_000;
     let t = TestRegistry::new(engine).await;
     seed(&t).await;
     let db = t.database.connect().await;
@@ -403,8 +403,8 @@ async fn old_changes_are_pruned_but_the_newest_of_each_server(#[case] engine: En
     db.execute_unprepared("DELETE FROM change").await.unwrap();
     grow(1, 230_000).await;
     t.registry.gateway().prune_changes().await.unwrap();
-    let through = 230_000 - MAX_KEPT;
-    assert_eq!(number(&format!("SELECT COUNT(*) FROM change WHERE revision > {through}")).await, MAX_KEPT);
+    let through = 230_000 - MAX_CHANGES;
+    assert_eq!(number(&format!("SELECT COUNT(*) FROM change WHERE revision > {through}")).await, MAX_CHANGES);
     assert_eq!(number(&format!("SELECT COUNT(*) FROM change WHERE revision <= {through}")).await, 1);
     assert_eq!(number("SELECT MIN(revision) FROM change").await, 1002, "it dates a document");
     // The one server changes again: then the old row goes with the batch of the new one.
@@ -415,6 +415,7 @@ async fn old_changes_are_pruned_but_the_newest_of_each_server(#[case] engine: En
     .unwrap();
     grow(230_001, 460_000).await;
     t.registry.gateway().prune_changes().await.unwrap();
-    let rest = number(&format!("SELECT COUNT(*) FROM change WHERE revision <= {}", 460_000 - MAX_KEPT)).await;
+    let rest =
+        number(&format!("SELECT COUNT(*) FROM change WHERE revision <= {}", 460_000 - MAX_CHANGES)).await;
     assert_eq!((rest, number("SELECT MIN(revision) FROM change").await), (1, 230_000));
 }

@@ -265,7 +265,7 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
             ..AccessUpdate::default()
         };
         refused("an integration", wrong.integrations().create(&admin, integration)).await;
-        refused("a change", wrong.integrations().update(&admin, &linear, change, None)).await;
+        refused("a change", Box::pin(wrong.integrations().update(&admin, &linear, change, None))).await;
         refused("a server", Box::pin(wrong.servers().create(&admin, new_server))).await;
         refused("a server's change", wrong.servers().update(&admin, &server, server_change, None)).await;
         refused("access", wrong.access().update(&admin, &linear, access)).await;
@@ -274,7 +274,8 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
             ConfigurationScope::Integration(linear.clone()),
             ConfigurationScope::Server(server.clone()),
         ] {
-            refused("a layer", wrong.configurations().set(&admin, &subject, Some(text()), None, None)).await;
+            let saved = wrong.configurations().set(&admin, &subject, Some(text()), None, None);
+            refused("a layer", Box::pin(saved)).await;
         }
         refused("a draft", Box::pin(wrong.drafts().set_configuration(&admin, draft.id, Some(&text())))).await;
         let client = registry::ClientCredentials {
@@ -289,7 +290,11 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
         .await;
         refused(
             "a token",
-            wrong.registrations().set_initial_access_token(&admin, registration, Secret::new("lost")),
+            Box::pin(wrong.registrations().set_initial_access_token(
+                &admin,
+                registration,
+                Secret::new("lost"),
+            )),
         )
         .await;
         refused("the audit log's key", Box::pin(wrong.audit().maintain())).await;

@@ -36,7 +36,7 @@ async fn server_is_created_with_few_statements(#[case] engine: Engine) {
         let before = statements();
         let made = t.registry.servers().create(&t.admin(), new).await.unwrap();
         let taken = statements() - before;
-        println!("{engine:?}: {taken} statements for server {number}");
+        eprintln!("{engine:?}: {taken} statements for server {number}");
         assert!(made.value.registration.is_some(), "it is counted with its registration");
         assert!(taken > 0 && (grants || taken <= MAX_STATEMENTS), "server {number} took {taken} statements");
     }
@@ -53,6 +53,7 @@ async fn servers_of_different_workspaces_do_not_wait_for_each_other() {
     t.server("linear", "acme").await;
     // What a write in one workspace holds until it ends.
     let db = t.database.connect().await;
+    #[expect(clippy::disallowed_methods, reason = "another process that writes")]
     let write = db.begin().await.unwrap();
     write.execute_unprepared("SELECT pg_advisory_xact_lock_shared(7301)").await.unwrap();
 

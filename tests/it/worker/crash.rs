@@ -70,8 +70,8 @@ async fn worker_without_lease_writes_nothing(#[case] engine: Engine) {
         t.registry.registration_queue().claim("second", 10, 10, |_| None).await.unwrap().pop().unwrap().claim;
     let failure = registry_core::oauth::Failure::answer_lost();
     let late = registry::StepRecord::Failed(failure);
-    let lost =
-        t.registry.registration_queue().finish(&first, &context, attempt, late, Vec::new(), |_| None).await;
+    let queue = t.registry.registration_queue();
+    let lost = Box::pin(queue.finish(&first, &context, attempt, late, Vec::new(), |_| None)).await;
     assert!(matches!(lost, Err(StepError::LeaseLost)), "{lost:?}");
     assert!(matches!(t.registry.registration_queue().load(&first).await, Err(StepError::LeaseLost)));
     // The new owner finds the request without an answer.
@@ -114,11 +114,8 @@ async fn secret_replaced_during_an_attempt_causes_a_new_plan(#[case] engine: Eng
         metadata: serde_json::Map::new(),
     };
     let record = StepRecord::Client(Box::new(client), None);
-    t.registry
-        .registration_queue()
-        .finish(&claim, &context, attempt, record, Vec::new(), |_| None)
-        .await
-        .unwrap();
+    let queue = t.registry.registration_queue();
+    Box::pin(queue.finish(&claim, &context, attempt, record, Vec::new(), |_| None)).await.unwrap();
     let reloaded = t.registry.registration_queue().load(&claim).await.unwrap();
     assert_ne!(reloaded.desired.effective.credentials.unwrap().client_secret, Some(sealed));
     assert!(reloaded.observed.not_before.is_none(), "at once");

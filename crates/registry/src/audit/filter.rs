@@ -16,7 +16,7 @@ pub const MAX_SCANNED: i64 = 100_000;
 
 /// No write takes as long as this, in milliseconds. The timestamp of an event is when its write began, and its number is given
 /// when the write ends.
-const LONGEST_WRITE: i64 = 600_000;
+const MAX_WRITE_TIME: i64 = 600_000;
 
 /// Which events to list.
 #[derive(Clone, Debug, Default)]
@@ -100,14 +100,14 @@ pub(super) async fn select(
     let at = || Expr::col(C::At).add(0);
     let number = || audit_event::Entity::find().select_only().column(C::Number);
     if let Some(from) = filter.from.map(millis) {
-        let before = number().filter(C::At.lt(from.saturating_sub(LONGEST_WRITE))).order_by_desc(C::At);
+        let before = number().filter(C::At.lt(from.saturating_sub(MAX_WRITE_TIME))).order_by_desc(C::At);
         if let Some(number) = before.into_tuple::<i64>().one(db).await? {
             select = select.filter(C::Number.gt(number));
         }
         select = select.filter(at().gte(from));
     }
     if let Some(until) = filter.until.map(millis) {
-        let after = number().filter(C::At.gt(until.saturating_add(LONGEST_WRITE))).order_by_asc(C::At);
+        let after = number().filter(C::At.gt(until.saturating_add(MAX_WRITE_TIME))).order_by_asc(C::At);
         if let Some(number) = after.into_tuple::<i64>().one(db).await? {
             select = select.filter(C::Number.lt(number));
         }

@@ -100,7 +100,6 @@ async fn counts_in(
         .column(oauth_client::Column::Method)
         .column_as(server::Column::Id.count(), "count")
         .join_rev(JoinType::InnerJoin, registration::Relation::Server.def())
-        .filter(registration::Column::WorkspaceId.eq(workspace))
         .group_by(server::Column::IntegrationId)
         .group_by(registration::Column::State)
         .group_by(registration::Column::Reason)

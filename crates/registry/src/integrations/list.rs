@@ -244,16 +244,24 @@ fn servers_in(workspace: WorkspaceId, states: &[State]) -> SelectStatement {
     Query::select()
         .column((registration::Entity, registration::Column::IntegrationId))
         .from(registration::Entity)
-        .inner_join(
-            server::Entity,
+        .and_where(registration::Column::WorkspaceId.eq(workspace.0))
+        .and_where(has_live_server())
+        .and_where(registration::Column::State.is_in(states.iter().map(|state| state.as_str())))
+        .to_owned()
+}
+
+/// Whether the server of a registration is not deleted. Looked up for each row: a join of two tables, each narrowed to one
+/// workspace, is taken for a join of very few rows, and then compares all of one with all of the other.
+fn has_live_server() -> Expr {
+    let deleted_at = Query::select()
+        .column((server::Entity, server::Column::DeletedAt))
+        .from(server::Entity)
+        .and_where(
             Expr::col((server::Entity, server::Column::Id))
                 .equals((registration::Entity, registration::Column::ServerId)),
         )
-        .and_where(server::Column::DeletedAt.is_null())
-        .and_where(server::Column::WorkspaceId.eq(workspace.0))
-        .and_where(registration::Column::WorkspaceId.eq(workspace.0))
-        .and_where(registration::Column::State.is_in(states.iter().map(|state| state.as_str())))
-        .to_owned()
+        .to_owned();
+    Expr::SubQuery(None, Box::new(deleted_at.into())).is_null()
 }
 
 fn needs_attention(actor: &Actor) -> Condition {
@@ -310,27 +318,20 @@ fn failures(actor: &Actor) -> Expr {
 fn clients(actor: &Actor) -> SelectStatement {
     let mut select = Query::select();
     select
-        .column((server::Entity, server::Column::IntegrationId))
+        .column((registration::Entity, registration::Column::IntegrationId))
         .from(oauth_client::Entity)
         .inner_join(
             registration::Entity,
             Expr::col((registration::Entity, registration::Column::Id))
                 .equals((oauth_client::Entity, oauth_client::Column::RegistrationId)),
         )
-        .inner_join(
-            server::Entity,
-            Expr::col((server::Entity, server::Column::Id))
-                .equals((registration::Entity, registration::Column::ServerId)),
-        )
-        .and_where(server::Column::DeletedAt.is_null())
+        .and_where(has_live_server())
         .and_where(
             oauth_client::Column::Status
                 .is_not_in([ClientStatus::Withdrawn.as_str(), ClientStatus::Unusable.as_str()]),
         );
     if let Some(own) = actor.workspace() {
-        select
-            .and_where(server::Column::WorkspaceId.eq(own.0))
-            .and_where(registration::Column::WorkspaceId.eq(own.0));
+        select.and_where(registration::Column::WorkspaceId.eq(own.0));
     }
     select
 }

@@ -9,7 +9,7 @@ use crate::storage::entity::{rollout, server};
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Affected, Result};
 use registry_core::id::SealedId;
-use registry_core::rollout::{NextMove, RolloutState, Standing, next_move};
+use registry_core::rollout::{NextMove, RolloutProgress, RolloutState, next_move};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -22,7 +22,7 @@ use uuid::Uuid;
 const LEASE_TTL: Duration = Duration::from_secs(10);
 /// How long the rest waits for registrations of the canary.
 const CANARY_TIMEOUT: Duration = Duration::from_mins(10);
-/// How often a batch is worked out anew because a configuration changed in between; then it is worked out in the write.
+/// How often a batch is worked out again because a configuration changed in between; then it is worked out in the write.
 const MAX_READS: usize = 3;
 
 /// What there is to do after a step.
@@ -87,7 +87,7 @@ impl Rollouts<'_> {
 
     /// Takes one step; `false`: it waits.
     async fn step(self, row: &rollout::Model, worker: &str) -> Result<bool> {
-        match next_move(&self.standing(row).await?) {
+        match next_move(&self.progress(row).await?) {
             NextMove::Wait => return Ok(false),
             NextMove::Batch(most) => {
                 let most = most.min(self.registry.settings().rollout_sizes.batch);
@@ -112,7 +112,7 @@ impl Rollouts<'_> {
         Ok(true)
     }
 
-    async fn standing(self, row: &rollout::Model) -> Result<Standing> {
+    async fn progress(self, row: &rollout::Model) -> Result<RolloutProgress> {
         let db = self.registry.db();
         let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
         let failed = match row.max_failures {
@@ -120,7 +120,7 @@ impl Rollouts<'_> {
             None => 0,
         };
         let in_canary = !row.canary_passed && row.canary_size > 0 && row.processed >= row.canary_size;
-        Ok(Standing {
+        Ok(RolloutProgress {
             processed: unsigned(row.processed),
             canary_size: unsigned(row.canary_size),
             canary_passed: row.canary_passed,

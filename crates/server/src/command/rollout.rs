@@ -50,16 +50,11 @@ async fn list(registry: &Registry) -> Result<(), CommandError> {
 /// Prints the progress of a rollout (by default the newest) until it is over; fails if it stopped because of failures.
 async fn watch(registry: &Registry, id: Option<RolloutId>) -> Result<(), CommandError> {
     let actor = registry.operator();
-    let id = match id {
-        Some(id) => id,
-        None => {
-            let page = registry.rollouts().list(&actor, false, None, 1).await?;
-            match page.rollouts.first() {
-                Some(newest) => newest.id,
-                None => return print(NONE),
-            }
-        }
+    let newest = match id {
+        None => registry.rollouts().list(&actor, false, None, 1).await?.rollouts.first().map(|one| one.id),
+        some => some,
     };
+    let Some(id) = newest else { return print(NONE) };
     let terminal = std::io::stdout().is_terminal();
     let mut told = String::new();
     loop {
