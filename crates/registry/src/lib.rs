@@ -109,8 +109,8 @@ pub use lookup::workspaces::WorkspaceRef;
 pub use pagination::{Cursor, MAX_COUNTED, NoCursor, Page, PageRequest};
 pub use ports::external_services::ExternalServices;
 pub use ports::registration_queue::{
-    Begun, Claim, Claimed, DeletionPlan, ReconcileContext, ReconcileOutcome, Recorded, RegistrationQueue,
-    SendPermit, StepError,
+    Begun, Claim, Claimed, Claims, DeletionPlan, ReconcileContext, ReconcileOutcome, Recorded,
+    RegistrationQueue, SendPermit, StepError,
 };
 pub use ports::secret_store::{SecretMembers, SecretStore, SecretText};
 pub use ports::step_record::{NewClient, Published, StepRecord, exchanges_without};
@@ -166,7 +166,7 @@ struct Inner {
     /// Notified after each commit of this process, so that a worker in it need not wait for its next poll.
     commit_notify: tokio::sync::Notify,
     /// Notified after each commit of this process that may make registrations due: those of the steps of claims do not.
-    queue_notify: tokio::sync::Notify,
+    enqueued_notify: tokio::sync::Notify,
     /// Notified after a commit of this process that lets a rollout go on.
     rollout_notify: tokio::sync::Notify,
     live: gateway::cache::Live,

@@ -3,7 +3,8 @@
 use crate::WorkerOptions;
 use crate::maintenance::Maintenance;
 use crate::reconcile::{first_step, reconcile};
-use registry::{ReconcileContext, RegistrationQueue};
+use registry::{Claims, ReconcileContext, RegistrationQueue};
+use registry_core::clock::Timestamp;
 use registry_core::registration::AuthorizationServers;
 use std::error::Error as _;
 use std::pin::pin;
@@ -43,14 +44,15 @@ pub(crate) async fn run(
         let looked = Instant::now();
         let free = options.concurrency.saturating_sub(in_progress.len());
         let first = |context: &ReconcileContext<_>| first_step(context, queue.now());
-        let claims = match queue.claim(&options.name, free as u64, max_per_upstream, first).await {
-            Ok(claims) => claims,
-            Err(error) => {
-                tracing::warn!(%error, source = ?error.source(), "claiming failed");
-                Vec::new()
-            }
-        };
-        for claimed in claims {
+        let Claims { claimed, next_at } =
+            match queue.claim(&options.name, free as u64, max_per_upstream, first).await {
+                Ok(claims) => claims,
+                Err(error) => {
+                    tracing::warn!(%error, source = ?error.source(), "claiming failed");
+                    Claims { claimed: Vec::new(), next_at: None }
+                }
+            };
+        for claimed in claimed {
             in_progress.spawn(reconcile(queue.clone(), servers.clone(), claimed, stop.clone()));
         }
         if in_progress.len() >= options.concurrency {
@@ -58,7 +60,7 @@ pub(crate) async fn run(
             continue;
         }
         // Less was found than there is room for, so that nothing more can be claimed now.
-        let wait = time_until_due(&queue, options.poll).await;
+        let wait = time_until(next_at, queue.now(), options.poll);
         tokio::select! {
             () = stop.cancelled() => {}
             Some(_) = in_progress.join_next() => {}
@@ -86,9 +88,9 @@ async fn gather(in_progress: &mut JoinSet<()>, concurrency: usize, stop: &Cancel
     drop(tokio::time::timeout(GATHER, more).await);
 }
 
-/// Until the next registration is due, at most `poll`.
-async fn time_until_due(queue: &impl RegistrationQueue, poll: Duration) -> Duration {
-    let next = queue.next_due().await.ok().flatten();
-    let until = next.and_then(|due| (due - queue.now()).to_std().ok());
-    until.map_or(poll, |until| until.clamp(MIN_WAIT.min(poll), poll))
+/// Until `next_at`, at most `poll`.
+fn time_until(next_at: Option<Timestamp>, now: Timestamp, poll: Duration) -> Duration {
+    // What is due and may not be claimed must not keep this worker spinning.
+    let least = MIN_WAIT.min(poll);
+    next_at.map_or(poll, |at| (at - now).to_std().unwrap_or_default().clamp(least, poll))
 }

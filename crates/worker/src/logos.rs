@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// The shortest time between two looks that find nothing to fetch: most commits are about registrations.
+/// The shortest time between two looks that find nothing to fetch.
 const MIN_WAIT: Duration = Duration::from_millis(100);
 
 /// Fetches what is due until `stop`; a picture cut off then is fetched again.
@@ -15,7 +15,7 @@ pub(crate) async fn run(registry: Registry, options: WorkerOptions, stop: Cancel
     let work = async {
         loop {
             // Interest is registered before the look: a commit between the look and the wait is not missed.
-            let mut commit = pin!(registry.next_commit());
+            let mut commit = pin!(registry.next_enqueuing_commit());
             let looked = Instant::now();
             match registry.logos().fetch_due(&options.name).await {
                 Ok(true) => continue,

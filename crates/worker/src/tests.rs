@@ -3,7 +3,7 @@
 use crate::reconcile::reconcile;
 use chrono::{DateTime, Utc};
 use registry::{
-    Begun, Claim, Claimed, DeletionPlan, Published, ReconcileContext, ReconcileOutcome, Recorded,
+    Begun, Claim, Claimed, Claims, DeletionPlan, Published, ReconcileContext, ReconcileOutcome, Recorded,
     RegistrationQueue, Result, SendPermit, StepError, StepRecord,
 };
 use registry_core::clock::Timestamp;
@@ -90,12 +90,8 @@ impl RegistrationQueue for Fake {
         _: u64,
         _: u64,
         _: impl Fn(&ReconcileContext<()>) -> Option<AttemptStep> + Send + Sync,
-    ) -> Result<Vec<Claimed<()>>> {
-        Ok(Vec::new())
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>> {
-        Ok(None)
+    ) -> Result<Claims<()>> {
+        Ok(Claims { claimed: Vec::new(), next_at: None })
     }
 
     async fn load(&self, _: &Claim) -> Result<ReconcileContext<()>, StepError> {

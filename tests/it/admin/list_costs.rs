@@ -22,7 +22,7 @@ const GROWING: [&str; 9] = [
 
 const FEW: ListDataset = ListDataset { integrations: 40, workspaces: 100, servers: 1_000 };
 /// So many that PostgreSQL prefers an index to a scan of the whole table.
-const MANY: ListDataset = ListDataset { integrations: 40, workspaces: 100, servers: 30_000 };
+const MANY: ListDataset = ListDataset { integrations: 40, workspaces: 100, servers: 10_000 };
 
 /// Work of one request that does not count: on SQLite steps of programs (a row that is read takes some tens), on PostgreSQL
 /// rows.

@@ -302,8 +302,15 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
         assert!(rows(&db).await == before, "{which}: something was saved");
 
         // A worker sends nothing whose answer it could not keep.
-        let claim =
-            wrong.registration_queue().claim("wrong", 1, 1, |_| None).await.unwrap().pop().unwrap().claim;
+        let claim = wrong
+            .registration_queue()
+            .claim("wrong", 1, 1, |_| None)
+            .await
+            .unwrap()
+            .claimed
+            .pop()
+            .unwrap()
+            .claim;
         let context = wrong.registration_queue().load(&claim).await.unwrap();
         let queue = wrong.registration_queue();
         let attempt = queue.begin(&claim, &context, AttemptStep::Register, None, &[]);

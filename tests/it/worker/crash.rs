@@ -50,8 +50,16 @@ async fn lost_response_is_reported_and_retried_once(#[case] engine: Engine) {
 async fn worker_without_lease_writes_nothing(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
-    let first =
-        t.registry.registration_queue().claim("first", 10, 10, |_| None).await.unwrap().pop().unwrap().claim;
+    let first = t
+        .registry
+        .registration_queue()
+        .claim("first", 10, 10, |_| None)
+        .await
+        .unwrap()
+        .claimed
+        .pop()
+        .unwrap()
+        .claim;
     let context = t.registry.registration_queue().load(&first).await.unwrap();
     let attempt = t
         .registry
@@ -60,14 +68,22 @@ async fn worker_without_lease_writes_nothing(#[case] engine: Engine) {
         .await
         .unwrap();
     assert!(
-        t.registry.registration_queue().claim("second", 10, 10, |_| None).await.unwrap().is_empty(),
+        t.registry.registration_queue().claim("second", 10, 10, |_| None).await.unwrap().claimed.is_empty(),
         "it is leased"
     );
 
     // The first one stalls; its lease ends; another takes over.
     end_leases(&t).await;
-    let second =
-        t.registry.registration_queue().claim("second", 10, 10, |_| None).await.unwrap().pop().unwrap().claim;
+    let second = t
+        .registry
+        .registration_queue()
+        .claim("second", 10, 10, |_| None)
+        .await
+        .unwrap()
+        .claimed
+        .pop()
+        .unwrap()
+        .claim;
     let failure = registry_core::oauth::Failure::answer_lost();
     let late = registry::StepRecord::Failed(failure);
     let queue = t.registry.registration_queue();
@@ -92,8 +108,16 @@ async fn secret_replaced_during_an_attempt_causes_a_new_plan(#[case] engine: Eng
         json!({ "oauth_client_metadata": metadata }).to_string()
     };
     let sandbox = upstream(&t, Quirks::default(), Some(&entered("s3cret-one"))).await;
-    let claim =
-        t.registry.registration_queue().claim("first", 10, 10, |_| None).await.unwrap().pop().unwrap().claim;
+    let claim = t
+        .registry
+        .registration_queue()
+        .claim("first", 10, 10, |_| None)
+        .await
+        .unwrap()
+        .claimed
+        .pop()
+        .unwrap()
+        .claim;
     let context = t.registry.registration_queue().load(&claim).await.unwrap();
     let credentials = context.desired.effective.credentials.clone().unwrap();
     let attempt =

@@ -115,7 +115,7 @@ impl Registry {
                 services,
                 commit_notify: tokio::sync::Notify::new(),
                 rollout_notify: tokio::sync::Notify::new(),
-                queue_notify: tokio::sync::Notify::new(),
+                enqueued_notify: tokio::sync::Notify::new(),
                 live: crate::gateway::cache::Live::default(),
                 write_turn: Arc::default(),
                 claim_cursor: std::sync::Mutex::default(),

@@ -49,6 +49,15 @@ pub struct Claimed<Row> {
     pub loaded: Option<(Box<ReconcileContext<Row>>, Option<AttemptId>)>,
 }
 
+/// What one look at the queue brought.
+#[derive(Clone, Debug)]
+pub struct Claims<Row> {
+    /// The registrations that are claimed now.
+    pub claimed: Vec<Claimed<Row>>,
+    /// When something else may be claimed, as far as is known now; in the past: it is due, and may not be claimed yet.
+    pub next_at: Option<Timestamp>,
+}
+
 /// What recording a step led to.
 #[derive(Clone, Debug)]
 pub enum Recorded<Row> {
@@ -140,7 +149,7 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
     /// How long a claim holds without a sign of life.
     fn lease(&self) -> Duration;
 
-    /// The next commit of this process. It counts from this call on: call it before looking for due registrations, so
+    /// The next commit of this process that may enqueue a registration: not those of workers. It counts from this call on: call it before looking for due registrations, so
     /// that a commit between the look and the wait is not missed.
     fn next_commit(&self) -> impl Future<Output = ()> + Send;
 
@@ -153,10 +162,7 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
         limit: u64,
         max_per_upstream: u64,
         first: impl Fn(&ReconcileContext<Self::Row>) -> Option<AttemptStep> + Send + Sync,
-    ) -> impl Future<Output = Result<Vec<Claimed<Self::Row>>>> + Send;
-
-    /// When the next registration that no worker holds is due, or the next lease ends.
-    fn next_due(&self) -> impl Future<Output = Result<Option<Timestamp>>> + Send;
+    ) -> impl Future<Output = Result<Claims<Self::Row>>> + Send;
 
     /// What is wanted and known. A request that another worker sent without recording an answer becomes a lost answer
     /// here: its lease has ended, so no worker waits for it.

@@ -1,10 +1,10 @@
 //! Claiming due registrations: many in one transaction, which loads them and records the attempts that begin with the claim.
 
 use crate::actor::Actor;
-use crate::ports::registration_queue::{Claim, Claimed};
+use crate::ports::registration_queue::{Claim, Claimed, Claims};
 use crate::registration::attempts::{NewAttempt, insert_attempts, state_during};
 use crate::registration::context::{Context, LoadedRow, lease_millis};
-use crate::registration::fairness::{Look, candidates, next_due_statement};
+use crate::registration::fairness::{Found, Look, candidates};
 use crate::registration::observed::context_of;
 use crate::registration::situation::{LoadedRegistration, load_situations};
 use crate::storage::columns::{millis, moment};
@@ -39,18 +39,19 @@ pub(crate) async fn claim(
     limit: u64,
     max_per_upstream: u64,
     first: impl Fn(&Context) -> Option<AttemptStep> + Send + Sync,
-) -> Result<Vec<Claimed<LoadedRow>>> {
+) -> Result<Claims<LoadedRow>> {
     if limit == 0 {
-        return Ok(Vec::new());
+        return Ok(Claims { claimed: Vec::new(), next_at: None });
     }
     let now = millis(registry.now());
     let look = Look { worker, due: now, now, limit, max_per_upstream };
     let mut cursor = registry.inner.claim_cursor.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // Nothing is written, and no write waits, when nothing is due.
-    let ids = candidates(registry.db(), &look, &mut cursor).await?;
+    let Found { ids, next_at } = candidates(registry.db(), &look, &mut cursor).await?;
+    let next_at = next_at.map(moment);
     *registry.inner.claim_cursor.lock().unwrap_or_else(PoisonError::into_inner) = cursor;
     if ids.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Claims { claimed: Vec::new(), next_at });
     }
     let mut write = registry.begin_unchecked_write(&Actor::worker(worker)).await?;
     let loaded = load_situations(registry, &write.txn, &ids).await?;
@@ -67,7 +68,8 @@ pub(crate) async fn claim(
     let taken = take(registry, &write, worker, &read).await?;
     read.retain(|one| taken.contains(&one.id));
     if read.is_empty() {
-        return Ok(Vec::new());
+        // Somebody changes them, or was faster.
+        return Ok(Claims { claimed: Vec::new(), next_at: Some(write.now) });
     }
     let mut claims = Vec::with_capacity(read.len());
     let mut attempts = Vec::new();
@@ -94,7 +96,7 @@ pub(crate) async fn claim(
         insert_attempts(&write, attempts).await?;
     }
     write.commit().await?;
-    Ok(claims)
+    Ok(Claims { claimed: claims, next_at })
 }
 
 /// What a situation is claimed with.
@@ -187,12 +189,4 @@ pub(crate) fn take_statement(
         rows.join(", ")
     );
     Statement::from_sql_and_values(backend, sql, values)
-}
-
-/// When the next registration that no worker holds is due, or the next lease ends.
-pub(crate) async fn next_due(registry: &Registry) -> Result<Option<Timestamp>> {
-    let statement = next_due_statement(registry.db().get_database_backend());
-    let rows = registry.db().query_all_raw(statement).await?;
-    let times = rows.iter().map(|row| row.try_get::<i64>("", "due_at")).collect::<Result<Vec<_>, _>>()?;
-    Ok(times.into_iter().min().map(moment))
 }

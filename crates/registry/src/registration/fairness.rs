@@ -28,12 +28,33 @@ pub(crate) struct Look<'a> {
     pub(crate) max_per_upstream: u64,
 }
 
-/// A registration that is due, or that the worker holds already.
+/// A registration that a look shows.
 #[derive(Debug, FromQueryResult)]
 struct Seen {
     id: Uuid,
     upstream: String,
-    held: i64,
+    /// One of the numbers below.
+    kind: i64,
+    /// When it is due, or its lease ends, in epoch milliseconds.
+    at: i64,
+}
+
+/// It is due.
+const DUE: i64 = 0;
+/// The worker that looks holds it.
+const HELD: i64 = 1;
+/// Another worker holds it.
+const HELD_ELSEWHERE: i64 = 2;
+/// It is due next.
+const NEXT: i64 = 3;
+
+/// What a look found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The registrations to claim, best first.
+    pub(crate) ids: Vec<Uuid>,
+    /// When something else may be claimed, in epoch milliseconds; in the past: it is due, and may not be claimed now.
+    pub(crate) next_at: Option<i64>,
 }
 
 /// The first due registration of an upstream; `None`: it has none.
@@ -43,18 +64,36 @@ struct Visited {
     upstream: String,
 }
 
-/// The registrations to claim next, best first. `cursor` is the upstream that the last look ended at.
+/// The registrations to claim next. `cursor` is the upstream that the last look ended at.
 pub(crate) async fn candidates(
     db: &impl ConnectionTrait,
     look: &Look<'_>,
     cursor: &mut String,
-) -> Result<Vec<Uuid>> {
+) -> Result<Found> {
     let window = (look.limit * WINDOW_PER_CLAIM).max(MIN_WINDOW);
     let seen =
         Seen::find_by_statement(window_statement(db.get_database_backend(), look, window)).all(db).await?;
-    let (held, due): (Vec<_>, Vec<_>) = seen.into_iter().partition(|one| one.held == 1);
+    let (due, others): (Vec<_>, Vec<_>) = seen.into_iter().partition(|one| one.kind == DUE);
+    let earliest_due = due.iter().map(|one| one.at).min();
+    let in_window = due.len();
+    let (held, later): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.kind == HELD);
+    let ids = choose(db, look, cursor, &held, due, window).await?;
+    let later = held.iter().chain(&later).map(|one| one.at).min();
+    let next_at = if in_window > ids.len() { earliest_due } else { later };
+    Ok(Found { ids, next_at })
+}
+
+/// Chooses among `due`, and among what the upstreams have that are visited where the `window` is full.
+async fn choose(
+    db: &impl ConnectionTrait,
+    look: &Look<'_>,
+    cursor: &mut String,
+    held: &[Seen],
+    due: Vec<Seen>,
+    window: u64,
+) -> Result<Vec<Uuid>> {
     let is_full = due.len() as u64 >= window;
-    let mut turns = Turns::after(&held, look.max_per_upstream);
+    let mut turns = Turns::after(held, look.max_per_upstream);
     for one in due {
         turns.add(one.id, one.upstream);
     }
@@ -133,16 +172,24 @@ fn statement(backend: DbBackend, look: &Look<'_>, sql: &str, count: i64, text: &
     Statement::from_sql_and_values(backend, sql.replace("lease_now", lease_now), values)
 }
 
-/// What the worker holds, and the first `window` of what is due.
+/// The first `window` of what is due, what is held, and what is due next.
 pub(crate) fn window_statement(backend: DbBackend, look: &Look<'_>, window: u64) -> Statement {
-    let sql = "SELECT id, COALESCE(upstream, '') AS upstream, CAST(1 AS BIGINT) AS held FROM registration
-         WHERE lease_owner = $3 AND lease_until > 0 AND lease_until > lease_now
+    let sql = format!(
+        "SELECT id, COALESCE(upstream, '') AS upstream,
+             CAST(CASE WHEN lease_owner = $3 THEN {HELD} ELSE {HELD_ELSEWHERE} END AS BIGINT) AS kind, lease_until AS at
+         FROM registration WHERE lease_until > 0 AND lease_until > lease_now
          UNION ALL
-         SELECT id, upstream, CAST(0 AS BIGINT) AS held FROM (
-             SELECT id, COALESCE(upstream, '') AS upstream FROM registration
+         SELECT id, upstream, CAST({DUE} AS BIGINT) AS kind, due_at AS at FROM (
+             SELECT id, COALESCE(upstream, '') AS upstream, due_at FROM registration
              WHERE due_at <= $1 AND lease_until <= lease_now ORDER BY due_at LIMIT $2
-         ) AS due";
-    statement(backend, look, sql, i64::try_from(window).unwrap_or(i64::MAX), look.worker)
+         ) AS due
+         UNION ALL
+         SELECT id, upstream, CAST({NEXT} AS BIGINT) AS kind, due_at AS at FROM (
+             SELECT id, COALESCE(upstream, '') AS upstream, due_at FROM registration
+             WHERE due_at > $1 AND due_at < {NEVER} AND lease_until = 0 ORDER BY due_at LIMIT 1
+         ) AS next"
+    );
+    statement(backend, look, &sql, i64::try_from(window).unwrap_or(i64::MAX), look.worker)
 }
 
 /// The first due registration of each of the next upstreams after `cursor`. Each step of the recursion is one search in the
@@ -160,14 +207,4 @@ pub(crate) fn visits_statement(backend: DbBackend, look: &Look<'_>, cursor: &str
              ORDER BY due_at LIMIT 1
          ) AS id FROM visit WHERE visit.upstream IS NOT NULL";
     statement(backend, look, sql, MAX_VISITS, cursor)
-}
-
-/// When the next registration that nobody holds is due, and when each lease ends.
-pub(crate) fn next_due_statement(backend: DbBackend) -> Statement {
-    let sql = "SELECT due_at FROM (
-             SELECT due_at FROM registration WHERE due_at < $1 AND lease_until = 0 ORDER BY due_at LIMIT 1
-         ) AS due
-         UNION ALL
-         SELECT lease_until AS due_at FROM registration WHERE lease_until > 0";
-    Statement::from_sql_and_values(backend, sql, [NEVER.into()])
 }

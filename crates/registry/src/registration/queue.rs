@@ -1,7 +1,7 @@
 //! The queue of registrations that are due, as the worker sees it.
 
 use crate::ports::registration_queue::{
-    Begun, Claim, Claimed, DeletionPlan, ReconcileOutcome, Recorded, RegistrationQueue, StepError,
+    Begun, Claim, Claims, DeletionPlan, ReconcileOutcome, Recorded, RegistrationQueue, StepError,
 };
 use crate::ports::step_record::{Published, StepRecord};
 use crate::registration::attempts::Beginning;
@@ -44,7 +44,7 @@ impl RegistrationQueue for Queue {
     }
 
     fn next_commit(&self) -> impl Future<Output = ()> + Send {
-        self.0.inner.queue_notify.notified()
+        self.0.next_enqueuing_commit()
     }
 
     async fn claim(
@@ -53,12 +53,8 @@ impl RegistrationQueue for Queue {
         limit: u64,
         max_per_upstream: u64,
         first: impl Fn(&Context) -> Option<AttemptStep> + Send + Sync,
-    ) -> Result<Vec<Claimed<LoadedRow>>> {
+    ) -> Result<Claims<LoadedRow>> {
         claims::claim(&self.0, worker, limit, max_per_upstream, first).await
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>> {
-        claims::next_due(&self.0).await
     }
 
     async fn load(&self, claim: &Claim) -> Outcome<Context> {

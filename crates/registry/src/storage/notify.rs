@@ -14,6 +14,12 @@ impl Registry {
         self.inner.commit_notify.notified()
     }
 
+    /// As [`Self::next_commit`], for the commits that may enqueue something for a worker: all but those of the steps of claims,
+    /// which are many and make nothing else due.
+    pub fn next_enqueuing_commit(&self) -> Notified<'_> {
+        self.inner.enqueued_notify.notified()
+    }
+
     /// Waits until this process commits something, at most `timeout`.
     pub async fn wait_for_commit(&self, timeout: Duration) {
         drop(tokio::time::timeout(timeout, self.next_commit()).await);

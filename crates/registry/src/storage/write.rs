@@ -409,7 +409,7 @@ impl Write<'_> {
         writability::note_written();
         registry.inner.commit_notify.notify_waiters();
         if !is_step {
-            registry.inner.queue_notify.notify_waiters();
+            registry.inner.enqueued_notify.notify_waiters();
         }
         if moves_rollouts {
             registry.inner.rollout_notify.notify_one();
