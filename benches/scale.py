@@ -139,6 +139,8 @@ def registrations(results, count):
     for kind, workers in (("sqlite", 1), ("postgres", 2)):
         floor = bare(kind, count)
         installed = Installation(kind)
+        # As many as the bare ORM has in progress.
+        installed.environment["MCP_REGISTRY__WORKER__CONCURRENCY"] = "32"
         sandbox = start_sandbox()
         serving = installed.serve("--no-worker")
         call = lambda *request: api(serving.port, installed.admin, *request)

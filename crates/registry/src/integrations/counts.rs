@@ -7,11 +7,8 @@ use crate::storage::columns::word;
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
 use crate::{Actor, Result};
 use registry_core::registration::{ClientStatus, RegistrationMethod, State};
-use sea_orm::sea_query::{Expr, ExprTrait, Func};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
-    Select,
-};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Query};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Select};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -66,6 +63,20 @@ pub(crate) async fn counts_of(
     }
 }
 
+/// Whether the server of a registration is not deleted. Looked up for each row: a join of two tables, each narrowed to one
+/// workspace, is taken for a join of very few rows, and then compares all of one with all of the other.
+pub(super) fn has_live_server() -> Expr {
+    let deleted_at = Query::select()
+        .column((server::Entity, server::Column::DeletedAt))
+        .from(server::Entity)
+        .and_where(
+            Expr::col((server::Entity, server::Column::Id))
+                .equals((registration::Entity, registration::Column::ServerId)),
+        )
+        .to_owned();
+    Expr::SubQuery(None, Box::new(deleted_at.into())).is_null()
+}
+
 async fn counts_in(
     db: &impl ConnectionTrait,
     workspace: Uuid,
@@ -92,15 +103,17 @@ async fn counts_in(
                 .equals((registration::Entity, registration::Column::Id)),
         )
         .add(oauth_client::Column::Status.eq(ClientStatus::Active.as_str()));
-    let mut registrations = of_these(server::Entity::find())
+    let mut registrations = registration::Entity::find()
         .select_only()
-        .column(server::Column::IntegrationId)
+        .column(registration::Column::IntegrationId)
         .column(registration::Column::State)
         .column(registration::Column::Reason)
         .column(oauth_client::Column::Method)
-        .column_as(server::Column::Id.count(), "count")
-        .join_rev(JoinType::InnerJoin, registration::Relation::Server.def())
-        .group_by(server::Column::IntegrationId)
+        .column_as(registration::Column::Id.count(), "count")
+        .filter(registration::Column::WorkspaceId.eq(workspace))
+        .filter(registration::Column::IntegrationId.is_in(ids.iter().copied()))
+        .filter(has_live_server())
+        .group_by(registration::Column::IntegrationId)
         .group_by(registration::Column::State)
         .group_by(registration::Column::Reason)
         .group_by(oauth_client::Column::Method);

@@ -2,7 +2,7 @@
 
 use crate::configuration::mapped_secrets::mappings_of;
 use crate::integrations::Integrations;
-use crate::integrations::counts::{NEEDS_ATTENTION, counts_of, owners_of};
+use crate::integrations::counts::{NEEDS_ATTENTION, counts_of, has_live_server, owners_of};
 use crate::integrations::crud::{Integration, into_integration};
 use crate::lookup::{tally, workspaces};
 use crate::pagination::{ListOrder, Page, PageRequest, Total};
@@ -248,20 +248,6 @@ fn servers_in(workspace: WorkspaceId, states: &[State]) -> SelectStatement {
         .and_where(has_live_server())
         .and_where(registration::Column::State.is_in(states.iter().map(|state| state.as_str())))
         .to_owned()
-}
-
-/// Whether the server of a registration is not deleted. Looked up for each row: a join of two tables, each narrowed to one
-/// workspace, is taken for a join of very few rows, and then compares all of one with all of the other.
-fn has_live_server() -> Expr {
-    let deleted_at = Query::select()
-        .column((server::Entity, server::Column::DeletedAt))
-        .from(server::Entity)
-        .and_where(
-            Expr::col((server::Entity, server::Column::Id))
-                .equals((registration::Entity, registration::Column::ServerId)),
-        )
-        .to_owned();
-    Expr::SubQuery(None, Box::new(deleted_at.into())).is_null()
 }
 
 fn needs_attention(actor: &Actor) -> Condition {

@@ -31,6 +31,8 @@ pub(super) struct Batch {
     changed: Vec<usize>,
     /// Servers that cannot take the change, and why.
     refused: Vec<(Uuid, Vec<Finding>)>,
+    /// All of them as they were read.
+    read: Vec<ServerLayers>,
     /// The last audit event of the snapshot.
     audit: i64,
     /// The last server in the order of ids; `None`: the batch is empty.
@@ -60,11 +62,18 @@ impl Batch {
         let loaded = registry.configurations().load(read, ServerScope::Servers(&ids), false).await?;
         let Some(revision) = rollout.revision else {
             let changed = (0..loaded.len()).collect();
-            return Ok(Self { servers: loaded, changed, refused: Vec::new(), audit, last });
+            return Ok(Self {
+                servers: loaded.clone(),
+                read: loaded,
+                changed,
+                refused: Vec::new(),
+                audit,
+                last,
+            });
         };
         let layer = Arc::new(organisation_layer(read, revision).await?);
         let (mut servers, mut changed, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        for mut layers in loaded {
+        for mut layers in loaded.iter().cloned() {
             let before = layers.resolution();
             layers.organisation_layer = layer.clone();
             layers.server.organisation_revision = revision;
@@ -83,7 +92,7 @@ impl Batch {
             }
             servers.push(layers);
         }
-        Ok(Self { servers, changed, refused, audit, last })
+        Ok(Self { servers, changed, refused, read: loaded, audit, last })
     }
 
     /// What the batch does to registrations.
@@ -97,7 +106,7 @@ impl Batch {
         Reach::plan(registry, read, changed, rollout.holds_replacements).await
     }
 
-    /// Whether what it was worked out from still holds.
+    /// Whether what it was worked out from still holds: no configuration changed, or none of these servers.
     pub(super) async fn is_current(&self, write: &Write<'_>) -> Result<bool> {
         let later = audit_event::Entity::find()
             .select_only()
@@ -106,7 +115,13 @@ impl Batch {
             .filter(audit_event::Column::SubjectKind.is_not_in(UNRELATED_SUBJECTS))
             .limit(1)
             .into_tuple::<i64>();
-        Ok(later.one(&write.txn).await?.is_none())
+        if later.one(&write.txn).await?.is_none() {
+            return Ok(true);
+        }
+        let ids: Vec<Uuid> = self.read.iter().map(|layers| layers.server.id).collect();
+        let now = write.registry.configurations().load(&write.txn, ServerScope::Servers(&ids), false).await?;
+        Ok(now.len() == self.read.len()
+            && now.iter().zip(&self.read).all(|(now, then)| has_same_inputs(now, then)))
     }
 
     /// Moves the servers to the revision of the rollout, and records those that cannot take it.
@@ -132,6 +147,18 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// Whether both are resolved from the same.
+fn has_same_inputs(one: &ServerLayers, other: &ServerLayers) -> bool {
+    one.server == other.server
+        && one.integration == other.integration
+        && one.workspace.slug == other.workspace.slug
+        && one.workspace_revision == other.workspace_revision
+        && one.enabled == other.enabled
+        && one.integration_mapped == other.integration_mapped
+        && one.server_mapped == other.server_mapped
+        && one.in_force.generation == other.in_force.generation
 }
 
 /// The next live servers of a rollout, in the order of their ids.
