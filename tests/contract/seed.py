@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import time
+import uuid
 from dataclasses import dataclass, field
 
 import requests
@@ -107,6 +108,7 @@ class Seeder:
         self.side("own", "own")
         self.side("foreign", "zzf")
         self.settle()
+        self.rollout()
         for side in ("own", "foreign"):
             self.registrations(side)
         keys = self.identities()
@@ -284,6 +286,25 @@ class Seeder:
             return database.execute(query, [soon]).fetchone()[0]
         finally:
             database.close()
+
+    def rollout(self):
+        """A rollout that has ended. A real one needs more than 100 servers."""
+        one = uuid.UUID("01a21b31-0000-7000-8000-000000000001")
+        values = {
+            "id": one.bytes, "kind": "organisation", "revision": 1, "because": "configuration saved", "holds_replacements": False,
+            "state": "done", "total": 0, "total_is_exact": True, "processed": 0, "refused": 0, "canary_size": 0, "canary_passed": True,
+            "affected": json.dumps(dict.fromkeys((
+                "reached", "servers", "registrations", "registered", "updated", "rediscovered", "replaced", "asked", "withdrawn",
+            ), 0) | {"estimated": False}),
+            "lease_until": 0, "created_at": 1, "created_by": "seed", "updated_at": 1, "finished_at": 1,
+        }
+        database = sqlite3.connect(f"{self.deployment.folder}/registry.sqlite", timeout=30)
+        with database:
+            marks = ", ".join("?" * len(values))
+            database.execute(f"INSERT INTO rollout ({', '.join(values)}) VALUES ({marks})", list(values.values()))
+        database.close()
+        for side in ("own", "organisation"):
+            self.things[side].add("rollout", str(one))
 
     def registrations(self, side):
         team = self.things[side].names["workspace"][0]

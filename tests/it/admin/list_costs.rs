@@ -29,7 +29,7 @@ const MANY: ListDataset = ListDataset { integrations: 40, workspaces: 100, serve
 fn slack(engine: Engine) -> u64 {
     match engine {
         Engine::Sqlite => 12_000,
-        Engine::Postgres => 2_500,
+        Engine::Postgres => 4_000,
     }
 }
 
