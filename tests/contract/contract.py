@@ -32,7 +32,7 @@ QUIRKS = {
 # Its documents need a public address with TLS; `tests/it/peers/documents.rs` has one. Only a rollout of more than 100 servers
 # can be paused; `tests/it/api/rollouts.rs` has one.
 UNANSWERED = {
-    "GET /oauth/clients/{document}.json", "POST /v1/rollouts/{rollout}/pause", "POST /v1/rollouts/{rollout}/resume",
+    "GET /oauth/clients/{document}.json", "GET /v1/rollouts/{rollout}/events", "POST /v1/rollouts/{rollout}/pause", "POST /v1/rollouts/{rollout}/resume",
 }
 
 
