@@ -29,6 +29,7 @@ use utoipa_actix_web::AppExt;
         (name = "servers", description = "Integrations made available in one workspace: what gateways and users see."),
         (name = "configuration", description = "The organisation's Advanced Configuration, checking one, and its schema."),
         (name = "registrations", description = "Registrations: each is reconciled until a valid OAuth client exists for its server."),
+        (name = "rollouts", description = "Rollouts: changes of a layer with more than 100 servers, on their way to these servers in batches."),
         (name = "orphans", description = "Orphaned clients: they may exist at an authorization server and are not used by this deployment."),
         (name = "keys", description = "API keys of users, automation and gateways."),
         (name = "users", description = "Users: who may sign in, their roles, their sessions."),

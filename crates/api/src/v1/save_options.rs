@@ -40,7 +40,7 @@ pub(crate) struct RolloutParameters {
     canary_percent: Option<u8>,
     /// The rollout stops when more servers than this cannot take the change, or have their registration fail because
     /// of it. 20 when absent; `none`: it never stops by itself.
-    #[param(example = "20")]
+    #[param(example = "none")]
     max_failures: Option<String>,
 }
 

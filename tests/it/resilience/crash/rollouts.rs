@@ -66,7 +66,7 @@ async fn killed_in_the_middle(engine: Engine) {
     assert!(cut > 0, "no kill ever came in the middle of a rollout");
 
     let mut workers = [installed.work(), installed.work()];
-    let deadline = tokio::time::Instant::now() + Duration::from_mins(5);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(10);
     loop {
         let now: Value = client.get(&format!("/v1/rollouts/{last}")).await.expect(200).json();
         if now["state"] == "done" {
