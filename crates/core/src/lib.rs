@@ -42,3 +42,4 @@ pub mod rollout;
 pub mod secret;
 pub mod slug;
 pub mod url_text;
+mod words;
