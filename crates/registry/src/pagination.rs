@@ -240,8 +240,17 @@ impl<T> Page<T> {
 
 /// How many rows `select` selects; more than [`MAX_COUNTED`] means at least that many.
 pub(crate) async fn count<E: EntityTrait>(db: &impl ConnectionTrait, select: Select<E>) -> Result<u64> {
+    count_up_to(db, select, MAX_COUNTED + 1).await
+}
+
+/// How many rows `select` selects, counted up to `most`.
+pub(crate) async fn count_up_to<E: EntityTrait>(
+    db: &impl ConnectionTrait,
+    select: Select<E>,
+    most: u64,
+) -> Result<u64> {
     let mut rows = select.select_only().expr(Expr::val(1)).into_query();
-    rows.clear_order_by().reset_offset().limit(MAX_COUNTED + 1);
+    rows.clear_order_by().reset_offset().limit(most);
     let count =
         Query::select().expr_as(Expr::cust("COUNT(*)"), "count").from_subquery(rows, "counted").to_owned();
     let row = db.query_one(&count).await?;

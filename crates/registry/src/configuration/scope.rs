@@ -1,12 +1,12 @@
 //! The servers that lie under a layer: filtered, counted up to a bound, and sampled where they are many.
 
 use crate::Result;
+use crate::pagination::count_up_to;
 use crate::storage::entity::server;
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
-use sea_orm::sea_query::{Alias, Expr, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select, Statement,
+    Select, Statement,
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -81,14 +81,7 @@ impl ServerScope<'_> {
 
     /// How many live servers the scope has, counted up to `most`.
     pub(crate) async fn count(self, db: &impl ConnectionTrait, most: u64) -> Result<u64> {
-        let counted = self.live().select_only().column(server::Column::Id).limit(most).into_query();
-        let count = Query::select()
-            .expr(Expr::cust("COUNT(*)"))
-            .from_subquery(counted, Alias::new("counted"))
-            .to_owned();
-        let row = db.query_one(&count).await?;
-        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
-        Ok(u64::try_from(count).unwrap_or_default())
+        count_up_to(db, self.live(), most).await
     }
 
     /// Whether the scope has more live servers than `most`.

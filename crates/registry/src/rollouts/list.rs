@@ -1,6 +1,7 @@
 //! Rollouts as users see them.
 
 use crate::lookup::integrations::{IntegrationRef, integration_ref};
+use crate::pagination::count_up_to;
 use crate::rollouts::Rollouts;
 use crate::storage::columns::{json, moment};
 use crate::storage::entity::{integration, registration, rollout, rollout_failure, server, workspace};
@@ -11,8 +12,8 @@ use registry_core::id::{RolloutId, ServerId};
 use registry_core::permission::Permission;
 use registry_core::registration::State;
 use registry_core::rollout::{RolloutKind, RolloutState};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query, SimpleExpr};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -219,16 +220,7 @@ fn is_unsettled() -> SimpleExpr {
 
 /// How many registrations of the rollout fit, counted up to `most`.
 async fn count(db: &impl ConnectionTrait, rollout: Uuid, fits: SimpleExpr, most: u64) -> Result<u64> {
-    let counted = registration::Entity::find()
-        .select_only()
-        .column(registration::Column::Id)
-        .filter(registration::Column::RolloutId.eq(rollout))
-        .filter(fits)
-        .limit(most)
-        .into_query();
-    let count =
-        Query::select().expr(Expr::cust("COUNT(*)")).from_subquery(counted, Alias::new("counted")).to_owned();
-    let row = db.query_one(&count).await?;
-    let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
-    Ok(u64::try_from(count).unwrap_or_default())
+    let select =
+        registration::Entity::find().filter(registration::Column::RolloutId.eq(rollout)).filter(fits);
+    count_up_to(db, select, most).await
 }
