@@ -1,5 +1,7 @@
 //! Carries rollouts out, step by step: a batch, the end of the canary, a stop because of failures, the end.
 
+use crate::configuration::enqueue::Cause;
+use crate::configuration::impact::Reach;
 use crate::rollouts::Rollouts;
 use crate::rollouts::batch::Batch;
 use crate::rollouts::list::{failed_registrations, has_unsettled_registrations};
@@ -139,7 +141,7 @@ impl Rollouts<'_> {
         let reach = batch.plan(self.registry, &read, row).await?;
         let behind = batch.last.is_none() && self.is_behind(&read, row).await?;
         read.commit().await?;
-        let mut write = self.begin(worker).await?;
+        let write = self.begin(worker).await?;
         if !still(&write, row).await? {
             // Another worker, a user or a later save was quicker.
             return Ok(true);
@@ -147,28 +149,20 @@ impl Rollouts<'_> {
         if !batch.is_current(&write).await? {
             return Ok(false);
         }
-        batch.store(&write, row).await?;
-        reach.carry_out(&mut write, cause(row)).await?;
-        let affected = reach.affected;
-        finish_batch(&mut write, row, &batch, affected, behind).await?;
-        write.commit().await?;
+        finish_batch(write, row, &batch, &reach, behind).await?;
         Ok(true)
     }
 
     /// As [`Self::batch`], in one write: while others save one configuration after the other.
     async fn batch_in_write(self, row: &rollout::Model, most: u64, worker: &str) -> Result<()> {
-        let mut write = self.begin(worker).await?;
+        let write = self.begin(worker).await?;
         if !still(&write, row).await? {
             return Ok(());
         }
         let batch = Batch::read(self.registry, &write.txn, row, most).await?;
         let reach = batch.plan(self.registry, &write.txn, row).await?;
         let behind = batch.last.is_none() && self.is_behind(&write.txn, row).await?;
-        batch.store(&write, row).await?;
-        reach.carry_out(&mut write, cause(row)).await?;
-        let affected = reach.affected;
-        finish_batch(&mut write, row, &batch, affected, behind).await?;
-        write.commit().await
+        finish_batch(write, row, &batch, &reach, behind).await
     }
 
     /// Whether a live server still has an earlier revision than that of the rollout.
@@ -217,10 +211,6 @@ fn lease_millis() -> i64 {
     i64::try_from(LEASE_TTL.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn cause(row: &rollout::Model) -> crate::configuration::enqueue::Cause<'_> {
-    crate::configuration::enqueue::Cause { because: &row.because, rollout: Some(row.id) }
-}
-
 /// Whether the rollout stands where it stood when the step was worked out. Locks it.
 async fn still(write: &Write<'_>, row: &rollout::Model) -> Result<bool> {
     let now = rollout::Entity::find_by_id(row.id).lock_exclusive().one(&write.txn).await?;
@@ -229,16 +219,19 @@ async fn still(write: &Write<'_>, row: &rollout::Model) -> Result<bool> {
     }))
 }
 
+/// Writes a batch, and where the rollout stands after it.
 async fn finish_batch(
-    write: &mut Write<'_>,
+    mut write: Write<'_>,
     row: &rollout::Model,
     batch: &Batch,
-    affected: Affected,
+    reach: &Reach<'_>,
     behind: bool,
 ) -> Result<()> {
+    batch.store(&write, row).await?;
+    reach.carry_out(&mut write, Cause { because: &row.because, rollout: Some(row.id) }).await?;
     let mut changed = row.clone();
     let mut sum: Affected = json(&row.affected, "rollout", "affected", row.id)?;
-    sum.add(affected);
+    sum.add(reach.affected);
     sum.reached += batch.reached() as u64;
     changed.affected = serde_json::to_string(&sum)?;
     changed.processed += i64::try_from(batch.reached()).unwrap_or_default();
@@ -262,7 +255,8 @@ async fn finish_batch(
             changed.old_secrets = None;
         }
     }
-    store(write, changed, action).await
+    store(&mut write, changed, action).await?;
+    write.commit().await
 }
 
 /// Stores a changed rollout, with an audit event where a user wants to know of it.
