@@ -304,19 +304,7 @@ pub(crate) async fn revert_access(
     let (integration, workspace, number) = path.into_inner();
     let subject = subject(&integration, &workspace);
     let number = revisions::number(&number)?;
-    let saved = state
-        .registry
-        .configurations()
-        .revert(
-            &caller.actor,
-            &subject,
-            number,
-            caller.expected_version()?,
-            SaveOptions::of(&caller)?,
-            RolloutOptions::UNCHECKED,
-        )
-        .await?;
-    Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
+    revisions::revert(&state, &caller, &subject, number, RolloutOptions::UNCHECKED).await
 }
 
 fn subject(integration: &str, workspace: &str) -> ConfigurationScope {

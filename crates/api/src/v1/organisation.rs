@@ -190,15 +190,8 @@ pub(crate) async fn revert_organisation(
     path: web::Path<String>,
 ) -> Answer {
     let number = revisions::number(&path)?;
-    let expected = caller.expected_version()?;
-    let (replacements, rollout) = (SaveOptions::of(&caller)?, RolloutParameters::of(&caller)?);
-    let scope = ConfigurationScope::Organisation;
-    let saved = state
-        .registry
-        .configurations()
-        .revert(&caller.actor, &scope, number, expected, replacements, rollout)
-        .await?;
-    Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
+    let rollout = RolloutParameters::of(&caller)?;
+    revisions::revert(&state, &caller, &ConfigurationScope::Organisation, number, rollout).await
 }
 
 /// Makes JSON Pointers that are relative to the configuration relative to the request body.

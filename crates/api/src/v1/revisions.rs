@@ -1,11 +1,15 @@
 //! What all lists of saved configurations share.
 
 use crate::examples;
-use crate::http::answer;
+use crate::http::answer::{self, Answer, Changed};
+use crate::http::extract::Caller;
 use crate::http::failure::Failure;
 use crate::http::query;
+use crate::state::ApiState;
+use crate::v1::save_options::SaveOptions;
 use chrono::{DateTime, Utc};
-use registry::{Error, PageRequest, Revision};
+use registry::{ConfigurationScope, Error, PageRequest, Revision};
+use registry_core::rollout::RolloutOptions;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -87,6 +91,20 @@ impl RevisionView {
             created_at: examples::moment(),
         }
     }
+}
+
+/// Restores version `number` of a layer, as the query of the caller says.
+pub(crate) async fn revert(
+    state: &ApiState,
+    caller: &Caller,
+    scope: &ConfigurationScope,
+    number: i64,
+    rollout: RolloutOptions,
+) -> Answer {
+    let (expected, replacements) = (caller.expected_version()?, SaveOptions::of(caller)?);
+    let configurations = state.registry.configurations();
+    let saved = configurations.revert(&caller.actor, scope, number, expected, replacements, rollout).await?;
+    Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
 }
 
 /// Parses the version number in a path; anything else is a version that does not exist.

@@ -54,17 +54,5 @@ pub(crate) async fn revert_integration(
     let (integration, number) = path.into_inner();
     let subject = ConfigurationScope::Integration(Reference::parse(&integration));
     let number = crate::v1::revisions::number(&number)?;
-    let saved = state
-        .registry
-        .configurations()
-        .revert(
-            &caller.actor,
-            &subject,
-            number,
-            caller.expected_version()?,
-            SaveOptions::of(&caller)?,
-            RolloutOptions::UNCHECKED,
-        )
-        .await?;
-    Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
+    crate::v1::revisions::revert(&state, &caller, &subject, number, RolloutOptions::UNCHECKED).await
 }

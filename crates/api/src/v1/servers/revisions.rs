@@ -55,17 +55,5 @@ pub(crate) async fn revert_server(
     let (server, number) = path.into_inner();
     let subject = ConfigurationScope::Server(named(&caller, &server)?);
     let number = revisions::number(&number)?;
-    let saved = state
-        .registry
-        .configurations()
-        .revert(
-            &caller.actor,
-            &subject,
-            number,
-            caller.expected_version()?,
-            SaveOptions::of(&caller)?,
-            RolloutOptions::UNCHECKED,
-        )
-        .await?;
-    Ok(answer::versioned(saved.value.version, &Changed::of(saved)))
+    revisions::revert(&state, &caller, &subject, number, RolloutOptions::UNCHECKED).await
 }
