@@ -6,7 +6,8 @@ use crate::configuration::scope::ScopeSample;
 use crate::lookup::clients::active_client;
 use crate::storage::entity::{oauth_client, registration};
 use crate::{Registry, Result};
-use registry_core::registration::{ActiveClient, ClientStatus, Cost, cost};
+use registry_core::metadata::EffectiveMetadata;
+use registry_core::registration::{ActiveClient, ClientStatus, Cost, Desired, cost};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -97,11 +98,6 @@ pub(crate) struct KnownClients {
 }
 
 impl KnownClients {
-    /// No registration.
-    pub(crate) fn none() -> Self {
-        Self { by_server: HashMap::new() }
-    }
-
     pub(crate) async fn of(
         db: &impl ConnectionTrait,
         servers: impl IntoIterator<Item = &ServerLayers>,
@@ -144,11 +140,16 @@ impl KnownClients {
         client.is_some_and(|client| client.fetched)
     }
 
-    /// What happens to the client of a server when its desired state is resolved from `layers`.
-    pub(crate) fn cost(&self, registry: &Registry, layers: &ServerLayers) -> Result<Cost> {
+    /// What is wanted for a server when `layers` are resolved to `effective`, and what happens to its client then.
+    pub(crate) fn desired_and_cost(
+        &self,
+        registry: &Registry,
+        layers: &ServerLayers,
+        effective: EffectiveMetadata,
+    ) -> Result<(Desired, Cost)> {
         let (row, client) = self.registration_and_client(layers).unzip();
-        let desired = registry.configurations().desired(layers, row)?;
-        let client = client.flatten();
-        Ok(cost(&desired, client, registry.now()))
+        let desired = registry.configurations().desired_of(layers, effective, row)?;
+        let cost = cost(&desired, client.flatten(), registry.now());
+        Ok((desired, cost))
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::configuration::Configurations;
 use crate::configuration::costs::{Affected, KnownClients};
-use crate::configuration::impact::of_server;
+use crate::configuration::impact::new_findings;
 use crate::configuration::layers::{ServerLayers, ServerScope, auth_type};
 use crate::configuration::row::ConfigurationRow;
 use crate::{Actor, Result};
@@ -66,8 +66,8 @@ impl Configurations<'_> {
                 ConfigurationRow::Server(_) => layers.server_layer = layer.clone(),
             }
             let after = layers.resolution();
-            for finding in after.findings.iter().filter(|finding| !before.findings.0.contains(finding)) {
-                forecast.findings.push(of_server(layers, finding.clone()));
+            for finding in new_findings(layers, &before.findings.0, &after) {
+                forecast.findings.push(finding);
             }
             if before.effective == after.effective {
                 continue;
@@ -76,7 +76,7 @@ impl Configurations<'_> {
             let mut cost = None;
             if auth_type(&layers.integration)?.needs_client() {
                 forecast.affected.registrations += 1;
-                let one = clients.cost(self.registry, layers)?;
+                let (_, one) = clients.desired_and_cost(self.registry, layers, after.effective.clone())?;
                 forecast.affected.add_cost(one);
                 cost = Some(one);
             }

@@ -11,7 +11,7 @@ use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::{IntegrationId, RolloutId, SealedId, ServerId, WorkspaceId};
-use registry_core::metadata::Resolution;
+use registry_core::metadata::{EffectiveMetadata, Resolution};
 use registry_core::registration::Cost;
 use registry_core::rollout::{RolloutKind, RolloutOptions};
 use sea_orm::sea_query::Expr;
@@ -154,8 +154,8 @@ impl ImpactTracker {
             let resolution = layers.resolution();
             let old = before.get(&layers.server.id);
             let known: &[Finding] = old.map_or(&[], |(_, old)| &old.findings.0);
-            for finding in resolution.findings.iter().filter(|finding| !known.contains(finding)) {
-                broken.push(of_server(layers, finding.clone().below(pointer)));
+            for finding in new_findings(layers, known, &resolution) {
+                broken.push(finding.below(pointer));
             }
             let unchanged = old.is_some_and(|(old_layers, old)| {
                 old.effective == resolution.effective
@@ -165,7 +165,7 @@ impl ImpactTracker {
                     && old_layers.enabled == layers.enabled
             });
             if !unchanged {
-                changed.push(layers);
+                changed.push((layers, resolution.effective));
             }
         }
         if broken.has_errors() {
@@ -217,25 +217,26 @@ pub(crate) struct Reach<'a> {
 }
 
 impl<'a> Reach<'a> {
-    /// Works out what the change costs.
+    /// Works out what the change costs: the servers, each with what its layers are resolved to now.
     pub(crate) async fn plan(
         registry: &Registry,
         db: &impl ConnectionTrait,
-        changed: Vec<&'a ServerLayers>,
+        changed: Vec<(&'a ServerLayers, EffectiveMetadata)>,
         holds_replacements: bool,
     ) -> Result<Self> {
+        let (changed, effective): (Vec<_>, Vec<_>) = changed.into_iter().unzip();
         let known = KnownClients::of(db, changed.iter().copied()).await?;
         let (mut affected, mut held) = (Affected::default(), Vec::new());
-        for layers in &changed {
+        for (layers, effective) in changed.iter().zip(effective) {
             affected.servers += 1;
             let row = known.registration_and_client(layers).map(|(row, _)| row);
             if row.is_none() && !auth_type(&layers.integration)?.needs_client() {
                 continue;
             }
             affected.registrations += 1;
-            let mut cost = known.cost(registry, layers)?;
+            let (desired, mut cost) = known.desired_and_cost(registry, layers, effective)?;
             if let (true, Some(row)) = (holds_replacements, row) {
-                held.push((row.id, registry.configurations().desired(layers, Some(row))?.inputs()));
+                held.push((row.id, desired.inputs()));
                 if cost == Cost::Replaced {
                     cost = Cost::Asked;
                 }
@@ -271,9 +272,20 @@ pub(crate) async fn move_servers(write: &Write<'_>, servers: &[Uuid], revision: 
     Ok(())
 }
 
-/// A finding about the metadata of one server.
-pub(crate) fn of_server(layers: &ServerLayers, mut finding: Finding) -> Finding {
-    finding.message =
-        format!("For the server {}/{}: {}", layers.workspace.slug, layers.server.slug, finding.message);
-    finding
+/// What `resolution` says of a server beside what was `known` of it, as findings that name the server.
+pub(crate) fn new_findings(
+    layers: &ServerLayers,
+    known: &[Finding],
+    resolution: &Resolution,
+) -> Vec<Finding> {
+    let new = resolution.findings.iter().filter(|finding| !known.contains(finding));
+    new.cloned()
+        .map(|mut finding| {
+            finding.message = format!(
+                "For the server {}/{}: {}",
+                layers.workspace.slug, layers.server.slug, finding.message
+            );
+            finding
+        })
+        .collect()
 }

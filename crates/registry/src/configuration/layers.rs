@@ -14,8 +14,8 @@ use crate::{Error, Result};
 use registry_core::finding::Finding;
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::metadata::{
-    AdvancedConfiguration, CANONICAL_WRAPPER, Ignored, Layer, Level, Method, Origin, Resolution,
-    ResolveContext, fit_grants, parse_marker, resolve,
+    AdvancedConfiguration, CANONICAL_WRAPPER, EffectiveMetadata, Ignored, Layer, Level, Method, Origin,
+    Resolution, ResolveContext, fit_grants, parse_marker, resolve,
 };
 use registry_core::oauth::{client_id_document, document_url};
 use registry_core::registration::{AuthType, Desired, DesiredPresence};
@@ -47,7 +47,48 @@ pub(crate) struct ServerLayers {
     pub(crate) in_force: Arc<InForce>,
 }
 
+/// What lies above the layer of one server.
+pub(crate) struct LayersAbove<'a> {
+    pub(crate) integration: Arc<integration::Model>,
+    pub(crate) integration_layer: Arc<AdvancedConfiguration>,
+    pub(crate) integration_mapped: Arc<Map<String, Value>>,
+    pub(crate) workspace: Arc<workspace::Model>,
+    /// `None`: the workspace has what the integration says.
+    pub(crate) access: Option<&'a access::Model>,
+    pub(crate) organisation_layer: Arc<AdvancedConfiguration>,
+    pub(crate) in_force: Arc<InForce>,
+}
+
 impl ServerLayers {
+    /// A server under the layers above it.
+    pub(crate) fn of(
+        server: server::Model,
+        server_mapped: Arc<Map<String, Value>>,
+        above: LayersAbove<'_>,
+    ) -> Result<Self> {
+        let LayersAbove { integration, workspace, access, .. } = above;
+        let workspace_layer = parse_layer(
+            access.and_then(|row| row.configuration.as_deref()),
+            "access",
+            access.map_or(server.id, |row| row.id),
+        )?;
+        let server_layer = parse_layer(server.configuration.as_deref(), "server", server.id)?;
+        Ok(Self {
+            enabled: integration.enabled && access_enabled(&integration, access, WorkspaceId(workspace.id)),
+            server,
+            integration,
+            workspace,
+            organisation_layer: above.organisation_layer,
+            integration_layer: above.integration_layer,
+            workspace_layer: Arc::new(workspace_layer),
+            workspace_revision: access.map_or(0, |row| row.configuration_revision),
+            server_layer: Arc::new(server_layer),
+            integration_mapped: above.integration_mapped,
+            server_mapped,
+            in_force: above.in_force,
+        })
+    }
+
     /// What is sent for one server.
     pub(crate) fn resolution(&self) -> Resolution {
         resolve_with(
@@ -116,27 +157,17 @@ impl Configurations<'_> {
             let workspace = workspaces.get(&server.workspace_id).cloned().ok_or_else(missing)?;
             let organisation_layer =
                 organisation_layers.get(&server.organisation_revision).cloned().ok_or_else(missing)?;
-            let row = access.get(&(server.integration_id, server.workspace_id));
-            let workspace_layer = parse_layer(
-                row.and_then(|row| row.configuration.as_deref()),
-                "access",
-                row.map_or(server.id, |row| row.id),
-            )?;
-            let server_layer = parse_layer(server.configuration.as_deref(), "server", server.id)?;
-            loaded.push(ServerLayers {
+            let above = LayersAbove {
+                access: access.get(&(server.integration_id, server.workspace_id)),
                 integration_mapped: mapped.get(&integration.id).cloned().unwrap_or_default(),
-                server_mapped: mapped.get(&server.id).cloned().unwrap_or_default(),
-                enabled: integration.enabled && access_enabled(&integration, row, WorkspaceId(workspace.id)),
-                server,
                 integration,
+                integration_layer,
                 workspace,
                 organisation_layer,
-                integration_layer,
-                workspace_layer: Arc::new(workspace_layer),
-                workspace_revision: row.map_or(0, |row| row.configuration_revision),
-                server_layer: Arc::new(server_layer),
                 in_force: in_force.clone(),
-            });
+            };
+            let server_mapped = mapped.get(&server.id).cloned().unwrap_or_default();
+            loaded.push(ServerLayers::of(server, server_mapped, above)?);
         }
         Ok(loaded)
     }
@@ -199,7 +230,16 @@ impl Configurations<'_> {
 
     /// What is wanted for one server, whose registration is `row`.
     pub(crate) fn desired(self, layers: &ServerLayers, row: Option<&registration::Model>) -> Result<Desired> {
-        let effective = layers.resolution().effective;
+        self.desired_of(layers, layers.resolution().effective, row)
+    }
+
+    /// As [`Self::desired`], where `layers` are resolved already.
+    pub(crate) fn desired_of(
+        self,
+        layers: &ServerLayers,
+        effective: EffectiveMetadata,
+        row: Option<&registration::Model>,
+    ) -> Result<Desired> {
         let rules = self.registry.settings().life;
         let stopped = row.is_some_and(|row| row.stopped_at.is_some());
         let standing = if layers.server.deleted_at.is_some() || stopped {

@@ -1,16 +1,14 @@
 //! Loads registrations with everything that their plan looks at, many in few statements: one for the rows and layers, one for
 //! the organisation's layer, and one each for mapped secrets and clients where there are any.
 
-use crate::configuration::layers::{ServerLayers, organisation_layers, parse_layer};
+use crate::configuration::layers::{LayersAbove, ServerLayers, organisation_layers, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
-use crate::lookup::integrations::access_enabled;
 use crate::registration::context::{deployment_at, deployment_values};
 use crate::storage::entity::{
     access, attempt, deployment, integration, oauth_client, registration, secret_mapping, server, workspace,
 };
 use crate::storage::joined::columns;
 use crate::{Error, Registry, Result};
-use registry_core::id::WorkspaceId;
 use registry_core::metadata::AdvancedConfiguration;
 use registry_core::registration::ClientStatus;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, SimpleExpr};
@@ -128,29 +126,22 @@ impl Assembly<'_> {
             self.integrations.insert(new.0.id, new.clone());
             new
         };
-        let text = access.as_ref().and_then(|row| row.configuration.as_deref());
-        let workspace_layer = parse_layer(text, "access", access.as_ref().map_or(server.id, |row| row.id))?;
-        let server_layer = parse_layer(server.configuration.as_deref(), "server", server.id)?;
         let organisation_layer = self
             .organisation
             .get(&server.organisation_revision)
             .cloned()
             .ok_or_else(|| Error::corrupt("server", "organisation_revision", server.id))?;
-        let of_workspace = WorkspaceId(workspace.id);
-        Ok(ServerLayers {
-            workspace_revision: access.as_ref().map_or(0, |row| row.configuration_revision),
+        let above = LayersAbove {
+            access: access.as_ref(),
             integration_mapped: self.mapped.get(&integration.id).cloned().unwrap_or_default(),
-            server_mapped: self.mapped.get(&server.id).cloned().unwrap_or_default(),
-            enabled: integration.enabled && access_enabled(&integration, access.as_ref(), of_workspace),
-            server,
             integration,
+            integration_layer,
             workspace: Arc::new(workspace),
             organisation_layer,
-            integration_layer,
-            workspace_layer: Arc::new(workspace_layer),
-            server_layer: Arc::new(server_layer),
             in_force: self.registry.in_force(),
-        })
+        };
+        let server_mapped = self.mapped.get(&server.id).cloned().unwrap_or_default();
+        ServerLayers::of(server, server_mapped, above)
     }
 }
 

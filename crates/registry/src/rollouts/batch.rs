@@ -1,7 +1,7 @@
 //! One batch of a rollout: the next servers in the order of their ids. It is worked out on a snapshot and written in a short
 //! transaction, which is given up when a configuration changed in between.
 
-use crate::configuration::impact::{Reach, move_servers, of_server};
+use crate::configuration::impact::{Reach, move_servers, new_findings};
 use crate::configuration::layers::{ServerLayers, ServerScope, parse_layer};
 use crate::configuration::revision_rows::texts_of;
 use crate::storage::columns::json;
@@ -11,7 +11,7 @@ use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Severity};
 use registry_core::id::IntegrationId;
-use registry_core::metadata::AdvancedConfiguration;
+use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect,
@@ -27,8 +27,8 @@ const UNRELATED_SUBJECTS: [&str; 6] =
 pub(super) struct Batch {
     /// The servers, as they are after the change.
     servers: Vec<ServerLayers>,
-    /// Indices of those whose metadata or address changes.
-    changed: Vec<usize>,
+    /// Indices of those whose metadata or address changes, with their metadata after it.
+    changed: Vec<(usize, EffectiveMetadata)>,
     /// Servers that cannot take the change, and why.
     refused: Vec<(Uuid, Vec<Finding>)>,
     /// All of them as they were read.
@@ -61,7 +61,8 @@ impl Batch {
         let last = ids.last().copied();
         let loaded = registry.configurations().load(read, ServerScope::Servers(&ids), false).await?;
         let Some(revision) = rollout.revision else {
-            let changed = (0..loaded.len()).collect();
+            let effective = loaded.iter().map(|layers| layers.resolution().effective);
+            let changed = effective.enumerate().collect();
             return Ok(Self {
                 servers: loaded.clone(),
                 read: loaded,
@@ -78,17 +79,14 @@ impl Batch {
             layers.organisation_layer = layer.clone();
             layers.server.organisation_revision = revision;
             let after = layers.resolution();
-            let new = after.findings.iter().filter(|finding| !before.findings.0.contains(finding));
-            let errors: Vec<Finding> = new
-                .filter(|finding| finding.severity == Severity::Error)
-                .map(|finding| of_server(&layers, finding.clone()))
-                .collect();
+            let mut errors = new_findings(&layers, &before.findings.0, &after);
+            errors.retain(|finding| finding.severity == Severity::Error);
             if !errors.is_empty() {
                 refused.push((layers.server.id, errors));
                 continue;
             }
             if before.effective != after.effective {
-                changed.push(servers.len());
+                changed.push((servers.len(), after.effective));
             }
             servers.push(layers);
         }
@@ -102,7 +100,8 @@ impl Batch {
         read: &DatabaseTransaction,
         rollout: &rollout::Model,
     ) -> Result<Reach<'a>> {
-        let changed = self.changed.iter().map(|index| &self.servers[*index]).collect();
+        let changed = self.changed.iter();
+        let changed = changed.map(|(index, effective)| (&self.servers[*index], effective.clone())).collect();
         Reach::plan(registry, read, changed, rollout.holds_replacements).await
     }
 

@@ -1,9 +1,9 @@
 //! Creates servers.
 
-use crate::configuration::costs::{Affected, KnownClients};
+use crate::configuration::costs::Affected;
 use crate::configuration::enqueue::enqueue_first;
-use crate::configuration::impact::of_server;
-use crate::configuration::layers::{ServerLayers, ServerScope, auth_type, parse_layer};
+use crate::configuration::impact::new_findings;
+use crate::configuration::layers::{LayersAbove, ServerLayers, ServerScope, auth_type, parse_layer};
 use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{
     MappedSecret, MappingOwner, ReadMappings, mappings_of, members_of,
@@ -27,7 +27,7 @@ use crate::{Actor, Error, Result};
 use registry_core::finding::Findings;
 use registry_core::id::{RegistrationId, ServerId, WorkspaceId};
 use registry_core::permission::Permission;
-use registry_core::registration::State;
+use registry_core::registration::{State, cost};
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use serde_json::Map;
 use std::sync::Arc;
@@ -127,26 +127,20 @@ impl Servers<'_> {
                 members_of(&write.txn, [integration.id]).await?.remove(&integration.id).unwrap_or_default();
         }
         let parsed = |text: Option<&str>, what, row| Ok::<_, Error>(Arc::new(parse_layer(text, what, row)?));
-        let workspace_text = access.as_ref().and_then(|row| row.configuration.as_deref());
-        Ok(ServerLayers {
+        let above = LayersAbove {
             organisation_layer: parsed(
                 organisation.configuration.as_deref(),
                 "organisation",
                 organisation.id,
             )?,
             integration_layer: parsed(integration.configuration.as_deref(), "integration", integration.id)?,
-            workspace_layer: parsed(workspace_text, "access", server.id)?,
-            workspace_revision: access.as_ref().map_or(0, |row| row.configuration_revision),
-            server_layer: parsed(server.configuration.as_deref(), "server", server.id)?,
             integration_mapped: Arc::new(mapped),
-            server_mapped: Arc::default(),
-            // The place was found because the workspace may use the integration.
-            enabled: integration.enabled,
             integration: Arc::new(integration),
             workspace: Arc::new(workspace),
-            server,
+            access: access.as_ref(),
             in_force: self.registry.in_force(),
-        })
+        };
+        ServerLayers::of(server, Arc::default(), above)
     }
 }
 
@@ -167,8 +161,9 @@ async fn first_registration(
     layers: &ServerLayers,
 ) -> Result<(Affected, Option<RegistrationBrief>)> {
     let mut broken = Findings::default();
-    for finding in &layers.resolution().findings {
-        broken.push(of_server(layers, finding.clone().below("/configurations")));
+    let resolution = layers.resolution();
+    for finding in new_findings(layers, &[], &resolution) {
+        broken.push(finding.below("/configurations"));
     }
     if broken.has_errors() {
         return Err(Error::Invalid(broken));
@@ -179,7 +174,8 @@ async fn first_registration(
         return Ok((affected, None));
     }
     affected.registrations = 1;
-    affected.add_cost(KnownClients::none().cost(write.registry, layers)?);
+    let desired = write.registry.configurations().desired_of(layers, resolution.effective, None)?;
+    affected.add_cost(cost(&desired, None, write.registry.now()));
     let id = enqueue_first(write, layers, "server created".into()).await?;
     Ok((affected, Some(RegistrationBrief { id: RegistrationId(id), state: State::Queued, usable: false })))
 }
