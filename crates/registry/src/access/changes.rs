@@ -4,9 +4,9 @@ use crate::access::IntegrationAccess;
 use crate::access::list::{AccessList, list};
 use crate::configuration::access_rows::{blank, find_or_blank};
 use crate::configuration::impact::{ImpactTracker, ReplacementMode};
-use crate::configuration::layers::ServerScope;
 use crate::configuration::revision_rows::add_revisions;
 use crate::configuration::save::Saved;
+use crate::configuration::scope::LayerScope;
 use crate::lookup::integrations::access_enabled;
 use crate::lookup::{integrations, workspaces};
 use crate::secrets::markers::{PreparedConfiguration, prepare, put};
@@ -68,8 +68,8 @@ impl IntegrationAccess<'_> {
         let model = integrations::find(&write.txn, actor, reference).await?;
         let workspaces = named_workspaces(&write.txn, actor, &model, &update.workspaces).await?;
         let scope = match update.global_access {
-            Some(_) => ServerScope::Integration(IntegrationId(model.id)),
-            None => ServerScope::Access(IntegrationId(model.id), &workspaces),
+            Some(_) => LayerScope::Integration(IntegrationId(model.id)),
+            None => LayerScope::Access(IntegrationId(model.id), workspaces),
         };
         let before = ImpactTracker::capture(&write, scope).await?.with_replacements(update.replacements);
         if let Some(global) = update.global_access {

@@ -138,7 +138,7 @@ impl Configurations<'_> {
         scope: &ConfigurationScope,
     ) -> Result<Vec<(WorkspaceRef, Slug, ServerId)>> {
         let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
-        let sample = layer_row.scope().sample(self.registry.db(), actor.workspace()).await?;
+        let sample = layer_row.scope().servers().sample(self.registry.db(), actor.workspace()).await?;
         let ids = &sample.ids[..sample.ids.len().min(MAX_CHOICES)];
         let servers = self.load(self.registry.db(), ServerScope::Servers(ids), false).await?;
         servers.iter().map(layers::names_of).collect()

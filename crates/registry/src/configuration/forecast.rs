@@ -52,7 +52,7 @@ impl Configurations<'_> {
         wanted: Option<Uuid>,
     ) -> Result<Forecast> {
         let db = self.registry.db();
-        let mut sample = layer_row.scope().sample(db, actor.workspace()).await?;
+        let mut sample = layer_row.scope().servers().sample(db, actor.workspace()).await?;
         sample.ids.extend(wanted.filter(|id| !sample.ids.contains(id)));
         let mut servers = self.load(db, ServerScope::Servers(&sample.ids), false).await?;
         let clients = KnownClients::of(db, &servers).await?;

@@ -5,12 +5,12 @@ use crate::configuration::costs::{Affected, KnownClients};
 use crate::configuration::enqueue::{Cause, enqueue, require_approval};
 use crate::configuration::layers::{ServerLayers, auth_type};
 use crate::configuration::rollout_rows::{self, NewRollout};
-use crate::configuration::scope::{MAX_COUNTED, ServerScope};
+use crate::configuration::scope::{LayerScope, MAX_COUNTED};
 use crate::storage::entity::server;
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
-use registry_core::id::{IntegrationId, RolloutId, SealedId, ServerId, WorkspaceId};
+use registry_core::id::{RolloutId, SealedId, ServerId, WorkspaceId};
 use registry_core::metadata::{EffectiveMetadata, Resolution};
 use registry_core::registration::Cost;
 use registry_core::rollout::{RolloutKind, RolloutOptions};
@@ -41,7 +41,7 @@ pub(crate) struct Impact {
 
 /// The state of servers before a change; compared with the state after it, it gives the impact.
 pub(crate) struct ImpactTracker {
-    scope: TrackedScope,
+    scope: LayerScope,
     /// `None`: there are too many for the transaction of the change.
     servers: Option<HashMap<Uuid, (ServerLayers, Resolution)>>,
     replacements: ReplacementMode,
@@ -52,46 +52,16 @@ pub(crate) struct ImpactTracker {
     old_secrets: Vec<SealedId>,
 }
 
-/// A [`ServerScope`] that owns what it names.
-enum TrackedScope {
-    All,
-    Integration(IntegrationId),
-    Access(IntegrationId, Vec<Uuid>),
-    Server(ServerId),
-}
-
-impl TrackedScope {
-    fn of(scope: ServerScope<'_>) -> Self {
-        match scope {
-            ServerScope::Integration(id) => Self::Integration(id),
-            ServerScope::Access(id, workspaces) => Self::Access(id, workspaces.to_vec()),
-            ServerScope::Server(id) => Self::Server(id),
-            ServerScope::All | ServerScope::Workspace(_) | ServerScope::Servers(_) => Self::All,
-        }
-    }
-
-    fn as_scope(&self) -> ServerScope<'_> {
-        match self {
-            Self::All => ServerScope::All,
-            Self::Integration(id) => ServerScope::Integration(*id),
-            Self::Access(id, workspaces) => ServerScope::Access(*id, workspaces),
-            Self::Server(id) => ServerScope::Server(*id),
-        }
-    }
-}
-
 impl ImpactTracker {
-    /// Reads the servers of `scope` as they are before the change: all, an integration's, those of some workspaces, or
-    /// one.
-    pub(crate) async fn capture(write: &Write<'_>, scope: ServerScope<'_>) -> Result<Self> {
-        let tracked = TrackedScope::of(scope);
+    /// Reads the servers of `scope` as they are before the change.
+    pub(crate) async fn capture(write: &Write<'_>, scope: LayerScope) -> Result<Self> {
+        let under = scope.servers();
         let most = write.registry.settings().rollout_sizes.immediate;
-        let many =
-            !matches!(tracked, TrackedScope::Server(_)) && scope.has_more_than(&write.txn, most).await?;
+        let many = !matches!(scope, LayerScope::Server(_)) && under.has_more_than(&write.txn, most).await?;
         let servers = if many {
             None
         } else {
-            let loaded = write.registry.configurations().load(&write.txn, scope, false).await?;
+            let loaded = write.registry.configurations().load(&write.txn, under, false).await?;
             let with_resolution = loaded.into_iter().map(|layers| {
                 let resolution = layers.resolution();
                 (layers.server.id, (layers, resolution))
@@ -99,7 +69,7 @@ impl ImpactTracker {
             Some(with_resolution.collect())
         };
         Ok(Self {
-            scope: tracked,
+            scope,
             servers,
             replacements: ReplacementMode::Policy,
             options: RolloutOptions::UNCHECKED,
@@ -148,7 +118,7 @@ impl ImpactTracker {
         }
         let mut affected = Affected::default();
         let mut broken = Findings::default();
-        let servers = write.registry.configurations().load(&write.txn, self.scope.as_scope(), false).await?;
+        let servers = write.registry.configurations().load(&write.txn, self.scope.servers(), false).await?;
         let mut changed = Vec::new();
         for layers in &servers {
             let resolution = layers.resolution();
@@ -180,19 +150,18 @@ impl ImpactTracker {
     }
 
     async fn start_rollout(self, write: &mut Write<'_>, because: &str) -> Result<Impact> {
-        let scope = self.scope.as_scope();
         let total = match self.forecast {
             Some(forecast) => (forecast.reached, forecast.reached < MAX_COUNTED),
-            None => scope.bounded_count(&write.txn).await?,
+            None => self.scope.servers().bounded_count(&write.txn).await?,
         };
         let rollout = rollout_rows::start(
             write,
             NewRollout {
                 kind: match self.scope {
-                    TrackedScope::All => RolloutKind::Organisation,
+                    LayerScope::Organisation => RolloutKind::Organisation,
                     _ => RolloutKind::Integration,
                 },
-                scope,
+                scope: &self.scope,
                 revision: self.revision,
                 because,
                 holds_replacements: self.replacements == ReplacementMode::Defer,

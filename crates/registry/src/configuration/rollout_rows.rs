@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::configuration::costs::Affected;
-use crate::configuration::scope::ServerScope;
+use crate::configuration::scope::LayerScope;
 use crate::storage::columns::{json, set_word};
 use crate::storage::entity::rollout;
 use crate::storage::write::Write;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// A rollout to record.
 pub(crate) struct NewRollout<'a> {
     pub(crate) kind: RolloutKind,
-    pub(crate) scope: ServerScope<'a>,
+    pub(crate) scope: &'a LayerScope,
     /// The revision of the organisation's layer that servers move to.
     pub(crate) revision: Option<i64>,
     pub(crate) because: &'a str,
@@ -29,9 +29,10 @@ pub(crate) struct NewRollout<'a> {
 /// Records a rollout, which a worker carries out. It takes the place of earlier ones of the same layer.
 pub(crate) async fn start(write: &mut Write<'_>, new: NewRollout<'_>) -> Result<RolloutId> {
     let (integration, workspaces) = match new.scope {
-        ServerScope::Integration(id) => (Some(id.0), None),
-        ServerScope::Access(id, workspaces) => (Some(id.0), Some(workspaces)),
-        _ => (None, None),
+        LayerScope::Integration(id) => (Some(id.0), None),
+        LayerScope::Access(id, workspaces) => (Some(id.0), Some(workspaces)),
+        // The change of one server never becomes a rollout.
+        LayerScope::Organisation | LayerScope::Server(_) => (None, None),
     };
     let mut old_secrets: Vec<SealedId> = new.old_secrets;
     // A change of some workspaces' access reaches only these: earlier rollouts of the integration go on beside it.

@@ -1,6 +1,6 @@
 //! The row that stores the configuration of one layer: organisation, integration, workspace access or server.
 
-use crate::configuration::layers::ServerScope;
+use crate::configuration::scope::LayerScope;
 use crate::configuration::{Configurations, access_rows};
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
@@ -62,15 +62,14 @@ impl ConfigurationRow {
     }
 
     /// The servers this layer lies under.
-    pub(crate) fn scope(&self) -> ServerScope<'_> {
+    pub(crate) fn scope(&self) -> LayerScope {
         match self {
-            Self::Organisation(_) => ServerScope::All,
-            Self::Integration(row) => ServerScope::Integration(IntegrationId(row.id)),
+            Self::Organisation(_) => LayerScope::Organisation,
+            Self::Integration(row) => LayerScope::Integration(IntegrationId(row.id)),
             Self::Access(row) => {
-                let workspaces = std::slice::from_ref(&row.workspace_id);
-                ServerScope::Access(IntegrationId(row.integration_id), workspaces)
+                LayerScope::Access(IntegrationId(row.integration_id), vec![row.workspace_id])
             }
-            Self::Server(row) => ServerScope::Server(ServerId(row.id)),
+            Self::Server(row) => LayerScope::Server(ServerId(row.id)),
         }
     }
 

@@ -131,7 +131,7 @@ impl<'a> Configurations<'a> {
             return Ok(None);
         }
         let most = self.registry.settings().rollout_sizes.immediate;
-        if !layer_row.scope().has_more_than(self.registry.db(), most).await? {
+        if !layer_row.scope().servers().has_more_than(self.registry.db(), most).await? {
             return Ok(None);
         }
         let layer = match text {

@@ -23,6 +23,27 @@ pub(crate) enum ServerScope<'a> {
     Servers(&'a [Uuid]),
 }
 
+/// The servers under one layer. Unlike a [`ServerScope`] it owns what it names.
+#[derive(Clone, Debug)]
+pub(crate) enum LayerScope {
+    Organisation,
+    Integration(IntegrationId),
+    /// The integration's layers of these workspaces.
+    Access(IntegrationId, Vec<Uuid>),
+    Server(ServerId),
+}
+
+impl LayerScope {
+    pub(crate) fn servers(&self) -> ServerScope<'_> {
+        match self {
+            Self::Organisation => ServerScope::All,
+            Self::Integration(id) => ServerScope::Integration(*id),
+            Self::Access(id, workspaces) => ServerScope::Access(*id, workspaces),
+            Self::Server(id) => ServerScope::Server(*id),
+        }
+    }
+}
+
 /// The servers of up to this many are looked at one by one; of more, a sample of this many.
 pub(crate) const MAX_EXACT: u64 = 1_000;
 /// The most servers that a request counts.

@@ -1,7 +1,7 @@
 //! Migrating the database, and recording the shared settings.
 
 use crate::configuration::rollout_rows::{self, NewRollout};
-use crate::configuration::scope::ServerScope;
+use crate::configuration::scope::{LayerScope, ServerScope};
 use crate::deployment::Deployment;
 use crate::deployment::open::{SCHEMA, newest_migration};
 use crate::secrets::rotation::{announce_keys, known_keys};
@@ -225,7 +225,7 @@ async fn wake_all(write: &mut Write<'_>) -> Result<()> {
         let total = ServerScope::All.bounded_count(&write.txn).await?;
         let new = NewRollout {
             kind: RolloutKind::Settings,
-            scope: ServerScope::All,
+            scope: &LayerScope::Organisation,
             revision: None,
             because: SETTINGS_CHANGED,
             holds_replacements: false,

@@ -1,11 +1,11 @@
 //! Changes of integrations, what they cost, and their end.
 
 use crate::configuration::impact::{Impact, ImpactTracker};
-use crate::configuration::layers::ServerScope;
 use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings};
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
+use crate::configuration::scope::{LayerScope, ServerScope};
 use crate::integrations::Integrations;
 use crate::integrations::crud::{event, may_use_organisation_secrets, snapshot};
 use crate::lookup::deleted::Deleted;
@@ -71,7 +71,7 @@ impl Integrations<'_> {
         let model = find(&write.txn, actor, reference).await?;
         require_owner(actor, &model)?;
         naming::expect_version(expected_version, model.version)?;
-        let before = ImpactTracker::capture(write, ServerScope::Integration(IntegrationId(model.id)))
+        let before = ImpactTracker::capture(write, LayerScope::Integration(IntegrationId(model.id)))
             .await?
             .with_replacements(change.replacements);
         let mut after = model.clone();

@@ -4,6 +4,7 @@
 use crate::configuration::impact::{Reach, move_servers, new_findings};
 use crate::configuration::layers::{ServerLayers, ServerScope, parse_layer};
 use crate::configuration::revision_rows::texts_of;
+use crate::configuration::scope::LayerScope;
 use crate::storage::columns::json;
 use crate::storage::entity::{audit_event, organisation, rollout, rollout_failure, sequence, server};
 use crate::storage::owner::OwnerKind;
@@ -162,16 +163,15 @@ fn has_same_inputs(one: &ServerLayers, other: &ServerLayers) -> bool {
 
 /// The next live servers of a rollout, in the order of their ids.
 async fn next_servers(db: &impl ConnectionTrait, rollout: &rollout::Model, most: u64) -> Result<Vec<Uuid>> {
-    let workspaces: Vec<Uuid> = match &rollout.workspaces {
-        Some(text) => json(text, "rollout", "workspaces", rollout.id)?,
-        None => Vec::new(),
-    };
-    let scope = match rollout.integration_id {
-        None => ServerScope::All,
-        Some(id) if rollout.workspaces.is_some() => ServerScope::Access(IntegrationId(id), &workspaces),
-        Some(id) => ServerScope::Integration(IntegrationId(id)),
+    let scope = match (rollout.integration_id, &rollout.workspaces) {
+        (None, _) => LayerScope::Organisation,
+        (Some(id), Some(text)) => {
+            LayerScope::Access(IntegrationId(id), json(text, "rollout", "workspaces", rollout.id)?)
+        }
+        (Some(id), None) => LayerScope::Integration(IntegrationId(id)),
     };
     let mut select = scope
+        .servers()
         .filter(server::Entity::find())
         .filter(server::Column::DeletedAt.is_null())
         .select_only()

@@ -8,6 +8,7 @@ use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::MappingOwner;
 use crate::configuration::revision_rows::add_revision;
 use crate::configuration::save::Saved;
+use crate::configuration::scope::LayerScope;
 use crate::lookup::deleted::Deleted;
 use crate::lookup::naming;
 use crate::lookup::servers::{ServerRef, find};
@@ -51,7 +52,7 @@ impl<'a> Servers<'a> {
         let read = self.registry.configurations().read_changed(change.secret_mappings).await;
         let (mut write, model) = self.begin(actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
-        let before = ImpactTracker::capture(&write, ServerScope::Server(ServerId(model.id)))
+        let before = ImpactTracker::capture(&write, LayerScope::Server(ServerId(model.id)))
             .await?
             .with_replacements(change.replacements);
         let mut after = model.clone();

@@ -6,7 +6,7 @@ use super::rows::{delete_sealed, is_of, mapping, open_value, rows_of, seal};
 use super::validate::{MappingOwner, is_allowed};
 use crate::configuration::Configurations;
 use crate::configuration::impact::ImpactTracker;
-use crate::configuration::layers::ServerScope;
+use crate::configuration::scope::LayerScope;
 use crate::secrets::rotation::is_key_abandoned;
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::word;
@@ -60,8 +60,8 @@ impl Configurations<'_> {
         let mut write = self.registry.begin_write(&actor).await?;
         write.lock_interactive_writes().await?;
         let scope = match of.kind {
-            OwnerKind::Server => ServerScope::Server(ServerId(of.id)),
-            _ => ServerScope::Integration(IntegrationId(of.id)),
+            OwnerKind::Server => LayerScope::Server(ServerId(of.id)),
+            _ => LayerScope::Integration(IntegrationId(of.id)),
         };
         let before = ImpactTracker::capture(&write, scope).await?;
         let Some((integration, server)) = load_owner(&write.txn, of).await? else { return Ok(false) };
