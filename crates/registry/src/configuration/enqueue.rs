@@ -5,15 +5,12 @@ use crate::configuration::costs::KnownClients;
 use crate::configuration::layers::{ServerLayers, auth_type};
 use crate::storage::columns::set_word;
 use crate::storage::entity::registration;
-use crate::storage::write::Write;
+use crate::storage::write::{MAX_ROWS_PER_STATEMENT, Write};
 use registry_core::origin::origin_of;
 use registry_core::registration::State;
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
-
-/// Rows of one statement: `SQLite` allows 32,766 parameters.
-const MAX_ROWS_PER_STATEMENT: usize = 1_000;
 
 /// Why registrations are enqueued.
 #[derive(Clone, Copy)]

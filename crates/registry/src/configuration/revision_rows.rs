@@ -2,7 +2,7 @@
 
 use crate::storage::entity::revision;
 use crate::storage::owner::{Owner, OwnerKind};
-use crate::storage::write::Write;
+use crate::storage::write::{MAX_ROWS_PER_STATEMENT, Write};
 use crate::{Error, Result};
 use registry_core::finding::Finding;
 use sea_orm::{
@@ -51,9 +51,7 @@ pub(crate) async fn add_revisions(
     kind: OwnerKind,
     texts: Vec<(Uuid, i64, Option<String>)>,
 ) -> Result<()> {
-    /// Rows that one statement puts in.
-    const ROWS: usize = 1_000;
-    for chunk in texts.chunks(ROWS) {
+    for chunk in texts.chunks(MAX_ROWS_PER_STATEMENT) {
         let rows = chunk.iter().map(|(id, number, text)| revision::ActiveModel {
             id: Set(write.registry.new_id()),
             subject_kind: Set(kind.as_str().to_owned()),

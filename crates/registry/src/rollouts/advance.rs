@@ -8,7 +8,7 @@ use crate::rollouts::list::{failed_registrations, has_unsettled_registrations};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{json, millis};
 use crate::storage::entity::{rollout, server};
-use crate::storage::write::{Event, Write};
+use crate::storage::write::{Event, MAX_ROWS_PER_STATEMENT, Write};
 use crate::{Actor, Affected, Result};
 use registry_core::id::SealedId;
 use registry_core::rollout::{NextMove, RolloutProgress, RolloutState, next_move};
@@ -200,8 +200,6 @@ impl Rollouts<'_> {
     }
 }
 
-/// Rows of one statement.
-const MAX_ROWS_PER_STATEMENT: usize = 1_000;
 /// How many running rollouts are looked at for one that can move.
 const MAX_LOOKED_AT: u64 = 20;
 /// The most servers of a batch that is worked out in its write.

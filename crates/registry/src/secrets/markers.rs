@@ -4,7 +4,7 @@
 use crate::secrets::sealed_rows::SealedRow;
 use crate::storage::logo_queue;
 use crate::storage::owner::Owner;
-use crate::storage::write::Write;
+use crate::storage::write::{MAX_ROWS_PER_STATEMENT, Write};
 use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::SealedId;
@@ -58,8 +58,6 @@ impl SecretChanges {
 
 /// Inserts and deletes the secrets of many configurations.
 pub(crate) async fn put(write: &Write<'_>, secrets: Vec<SecretChanges>) -> Result<()> {
-    /// Rows that one statement deletes: `SQLite` allows 32,766 parameters.
-    const MAX_ROWS_PER_STATEMENT: usize = 1_000;
     let (mut new, mut gone, mut logos) = (Vec::new(), Vec::new(), BTreeSet::new());
     for one in secrets {
         new.extend(one.new);

@@ -5,15 +5,12 @@ use crate::secrets::rotation::known_keys;
 use crate::storage::columns::millis;
 use crate::storage::entity::sealed_value;
 use crate::storage::owner::Owner;
-use crate::storage::write::Write;
+use crate::storage::write::{MAX_ROWS_PER_STATEMENT, Write};
 use crate::{Registry, Result};
 use registry_core::id::SealedId;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
-
-/// Sealed values that one statement puts in: `SQLite` allows 32,766 parameters.
-const SEALED_ROWS: usize = 1_000;
 
 /// A secret that was sealed before the write began. [`Write::insert_sealed`] asks whether this process may seal.
 pub(crate) struct SealedRow(sealed_value::ActiveModel);
@@ -70,7 +67,7 @@ impl Write<'_> {
             return Ok(());
         }
         self.permit()?;
-        for chunk in rows.chunks(SEALED_ROWS) {
+        for chunk in rows.chunks(MAX_ROWS_PER_STATEMENT) {
             let created = chunk.iter().cloned().map(|mut row| {
                 row.created_at = Set(self.millis());
                 row

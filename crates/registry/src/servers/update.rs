@@ -20,7 +20,7 @@ use crate::servers::crud::{Server, ServerChange};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, server};
 use crate::storage::owner::OwnerKind;
-use crate::storage::write::{Event, Write};
+use crate::storage::write::{Event, MAX_ROWS_PER_STATEMENT, Write};
 use crate::{Actor, Error, Result};
 use registry_core::finding::Findings;
 use registry_core::id::{ServerId, WorkspaceId};
@@ -123,9 +123,6 @@ impl<'a> Servers<'a> {
         Ok(deleted)
     }
 }
-
-/// Rows of one statement: `SQLite` allows 32,766 parameters.
-const MAX_ROWS_PER_STATEMENT: usize = 1_000;
 
 /// Deletes every live server in `scope` and counts the deleted rows.
 pub(crate) async fn delete_all(

@@ -2,7 +2,7 @@
 
 use crate::storage::columns::hex;
 use crate::storage::entity::logo;
-use crate::storage::write::Write;
+use crate::storage::write::{MAX_ROWS_PER_STATEMENT, Write};
 use crate::{Registry, Result};
 use registry_core::logo::logo_uris_of;
 use registry_core::metadata::AdvancedConfiguration;
@@ -17,9 +17,6 @@ pub(crate) const LOGO_TTL: i64 = 3_600_000;
 
 /// Logos of one configuration that a save fetches at most.
 pub(crate) const MAX_LOGOS_PER_CONFIGURATION: usize = 8;
-
-/// Rows that one statement inserts.
-pub(crate) const MAX_ROWS_PER_STATEMENT: usize = 1_000;
 
 /// The addresses of the logos that `texts` name and that may be fetched, without duplicates.
 pub(crate) fn logo_urls_in(registry: &Registry, texts: &[impl AsRef<str>]) -> BTreeSet<String> {

@@ -25,6 +25,9 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use uuid::{ContextV7, Timestamp as UuidTime, Uuid};
 
+/// Maximum number of rows per statement: `SQLite` allows 32,766 parameters, that is 32 columns.
+pub(crate) const MAX_ROWS_PER_STATEMENT: usize = 1_000;
+
 /// What an interactive write keeps others from changing until it ends (ADR 7). Workers lock their own rows. SQLite has one
 /// write at a time in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -377,8 +380,7 @@ impl Write<'_> {
             }
             next.audit = Set(row.audit + i64::try_from(rows.len()).unwrap_or_default());
             next.audit_hash = Set(hash);
-            // SQLite allows 32,766 parameters in one statement.
-            for chunk in rows.chunks(1_000) {
+            for chunk in rows.chunks(MAX_ROWS_PER_STATEMENT) {
                 audit_event::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&txn).await?;
             }
             next.revision = Set(row.revision + i64::try_from(changes.len()).unwrap_or_default());

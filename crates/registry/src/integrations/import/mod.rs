@@ -17,7 +17,7 @@ use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, revision, workspace};
 use crate::storage::logo_queue;
 use crate::storage::owner::OwnerKind;
-use crate::storage::write::{Event, Write};
+use crate::storage::write::{Event, MAX_ROWS_PER_STATEMENT, Write};
 use crate::{Actor, ConflictCode, Error, Integration, Result};
 use parse::{Item, items};
 use registry_core::finding::{Finding, Findings, Report, echo};
@@ -37,9 +37,6 @@ pub struct Imported {
     /// Warnings and notices, with their positions in the text.
     pub findings: Findings,
 }
-
-/// Maximum number of rows per INSERT statement: `SQLite` allows 32,766 parameters, that is 32 columns.
-const ROWS_PER_INSERT: usize = 1_000;
 
 /// Message of the warning about an item with secret mappings.
 const NOT_IMPORTED: &str = "Members that come from declared secrets are not imported. Map them again over the API, to secrets that the operator of this deployment declared.";
@@ -353,13 +350,13 @@ async fn insert_all(write: &mut Write<'_>, rows: &mut [IntegrationRows]) -> Resu
             write.audit(event.before(json!(false)).after(json!(true)));
         }
     }
-    for chunk in rows.chunks(ROWS_PER_INSERT) {
+    for chunk in rows.chunks(MAX_ROWS_PER_STATEMENT) {
         let models = chunk.iter().map(|one| one.integration.clone().into_active_model().reset_all());
         let inserted = integration::Entity::insert_many(models).exec_without_returning(&write.txn).await;
         inserted.map_err(insert_error)?;
     }
     write.insert_sealed(sealed).await?;
-    for chunk in revisions.chunks(ROWS_PER_INSERT) {
+    for chunk in revisions.chunks(MAX_ROWS_PER_STATEMENT) {
         revision::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&write.txn).await?;
     }
     Ok(())
