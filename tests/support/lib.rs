@@ -36,7 +36,7 @@ pub use identity_provider::{Behaviour, FakeProvider};
 pub use peers::{Peer, mcp_client, portkey_sdk, sdk_parsers, walk};
 pub use program::{Installation, Serving, end, tell_to_end};
 pub use random::Random;
-pub use registry::{TestRegistry, actor, outside};
+pub use registry::{TestRegistry, actor, claim_one, outside};
 pub use statements::{Cost, Explainer, reads, statements};
 pub use tallies::tally_differences;
 pub use tcp_gate::TcpGate;

@@ -4,8 +4,9 @@ use crate::{Engine, TestClock, TestDatabase};
 use mcp_registry::adapters::ExternalServices;
 use mcp_registry::secrets::Secrets;
 use registry::{
-    Actor, Channel, Credential, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer, NewWorkspace,
-    Registry, RequestContext, RequestLimits, SealingKey, SealingRing, Server, Settings, Workspace,
+    Actor, Channel, Claim, Credential, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer,
+    NewWorkspace, RegistrationQueue, Registry, RequestContext, RequestLimits, SealingKey, SealingRing,
+    Server, Settings, Workspace,
 };
 use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
@@ -175,4 +176,10 @@ pub async fn actor(registry: &Registry, role: Role, workspace: Option<&str>) -> 
         .authenticate(Credential::Token(&created.key), RequestContext::new(Channel::Api))
         .await
         .expect("a valid key")
+}
+
+/// Claims the one registration that is due.
+pub async fn claim_one(registry: &Registry, worker: &str) -> Claim {
+    let mut due = registry.registration_queue().claim(worker, 1, 1, |_| None).await.expect("a claim");
+    due.claimed.pop().expect("a registration that is due").claim
 }

@@ -16,7 +16,7 @@ use rstest::rstest;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use std::future::Future;
-use support::{Client, Engine, TestRegistry, TestServer};
+use support::{Client, Engine, TestRegistry, TestServer, claim_one};
 
 /// A server whose gateway document holds this secret.
 async fn with_secret(t: &TestRegistry, slug: &str, secret: &str) {
@@ -302,15 +302,7 @@ async fn process_with_a_wrong_key_encrypts_nothing_and_saves_nothing(#[case] eng
         assert!(rows(&db).await == before, "{which}: something was saved");
 
         // A worker sends nothing whose answer it could not keep.
-        let claim = wrong
-            .registration_queue()
-            .claim("wrong", 1, 1, |_| None)
-            .await
-            .unwrap()
-            .claimed
-            .pop()
-            .unwrap()
-            .claim;
+        let claim = claim_one(&wrong, "wrong").await;
         let context = wrong.registration_queue().load(&claim).await.unwrap();
         let queue = wrong.registration_queue();
         let attempt = queue.begin(&claim, &context, AttemptStep::Register, None, &[]);

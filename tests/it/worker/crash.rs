@@ -12,7 +12,7 @@ use registry_sandbox::Quirks;
 use rstest::rstest;
 use serde_json::json;
 use std::time::Duration;
-use support::{Engine, TestRegistry};
+use support::{Engine, TestRegistry, claim_one};
 
 #[rstest]
 #[case::sqlite(Engine::Sqlite)]
@@ -50,16 +50,7 @@ async fn lost_response_is_reported_and_retried_once(#[case] engine: Engine) {
 async fn worker_without_lease_writes_nothing(#[case] engine: Engine) {
     let t = TestRegistry::new(engine).await;
     let sandbox = upstream(&t, Quirks::default(), None).await;
-    let first = t
-        .registry
-        .registration_queue()
-        .claim("first", 10, 10, |_| None)
-        .await
-        .unwrap()
-        .claimed
-        .pop()
-        .unwrap()
-        .claim;
+    let first = claim_one(&t.registry, "first").await;
     let context = t.registry.registration_queue().load(&first).await.unwrap();
     let attempt = t
         .registry
@@ -74,16 +65,7 @@ async fn worker_without_lease_writes_nothing(#[case] engine: Engine) {
 
     // The first one stalls; its lease ends; another takes over.
     end_leases(&t).await;
-    let second = t
-        .registry
-        .registration_queue()
-        .claim("second", 10, 10, |_| None)
-        .await
-        .unwrap()
-        .claimed
-        .pop()
-        .unwrap()
-        .claim;
+    let second = claim_one(&t.registry, "second").await;
     let failure = registry_core::oauth::Failure::answer_lost();
     let late = registry::StepRecord::Failed(failure);
     let queue = t.registry.registration_queue();
@@ -108,16 +90,7 @@ async fn secret_replaced_during_an_attempt_causes_a_new_plan(#[case] engine: Eng
         json!({ "oauth_client_metadata": metadata }).to_string()
     };
     let sandbox = upstream(&t, Quirks::default(), Some(&entered("s3cret-one"))).await;
-    let claim = t
-        .registry
-        .registration_queue()
-        .claim("first", 10, 10, |_| None)
-        .await
-        .unwrap()
-        .claimed
-        .pop()
-        .unwrap()
-        .claim;
+    let claim = claim_one(&t.registry, "first").await;
     let context = t.registry.registration_queue().load(&claim).await.unwrap();
     let credentials = context.desired.effective.credentials.clone().unwrap();
     let attempt =
