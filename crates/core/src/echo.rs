@@ -26,13 +26,16 @@ struct Read {
 
 /// The parts of `text` that give `secret` away, in order, not overlapping.
 pub(crate) fn find(secret: &str, text: &str) -> Vec<Range<usize>> {
-    // No way of writing is shorter than the letters and digits, which are half of the characters at least.
-    if text.len() * 8 < secret.len() {
-        return cut_off(secret, text).into_iter().collect();
+    let only_cut_off = || cut_off(secret, text).into_iter().collect();
+    if text.chars().take(least_length(secret)).count() < least_length(secret) {
+        return only_cut_off();
     }
-    let needles = Needles::of(secret);
     if text.len() > MAX_TEXT {
         return std::iter::once(0..text.len()).collect();
+    }
+    let needles = Needles::of(secret);
+    if is_plain(text) && !needles.are_in_plain(text) {
+        return only_cut_off();
     }
     let mut reading: Vec<Read> = text
         .char_indices()
@@ -52,12 +55,33 @@ pub(crate) fn find(secret: &str, text: &str) -> Vec<Range<usize>> {
     merged(found)
 }
 
+/// The characters of the shortest text that holds all of `secret`: no way of writing is shorter than the letters and digits
+/// alone.
+fn least_length(secret: &str) -> usize {
+    let (letters, characters) = letters_and_characters(secret);
+    if is_loose(letters, characters) { letters } else { characters }
+}
+
+fn letters_and_characters(secret: &str) -> (usize, usize) {
+    (secret.chars().filter(|one| one.is_alphanumeric()).count(), secret.chars().count())
+}
+
+/// Whether a secret of so many letters and digits, and characters, is found by its letters and digits alone.
+fn is_loose(letters: usize, characters: usize) -> bool {
+    letters >= MIN_LOOSE && letters * 2 >= characters
+}
+
+/// Whether nothing in `text` can be decoded.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii() && !matches!(byte, b'%' | b'\\' | b'&'))
+}
+
 /// The beginning of the secret at the end of a text that was cut there.
 fn cut_off(secret: &str, text: &str) -> Option<Range<usize>> {
-    let ends = secret.char_indices().map(|(end, _)| end).take_while(|end| *end <= MAX_CUT);
-    let ends: Vec<usize> = ends.filter(|end| *end >= MIN_LOOSE).collect();
-    let beginning = ends.into_iter().rev().map(|end| &secret[..end]).find(|one| text.ends_with(one))?;
-    Some(text.len() - beginning.len()..text.len())
+    let longest = MAX_CUT.min(text.len()).min(secret.len().saturating_sub(1));
+    let mut ends = (MIN_LOOSE..=longest).rev().filter(|end| secret.is_char_boundary(*end));
+    let length = ends.find(|end| text.ends_with(&secret[..*end]))?;
+    Some(text.len() - length..text.len())
 }
 
 /// What is looked for.
@@ -77,12 +101,21 @@ impl Needles {
             loose.push(hexadecimal(secret));
             base64 = (0..3).map(|offset| base64_core(secret.as_bytes(), offset)).collect();
         }
-        let letters = skeleton.chars().count();
-        if letters >= MIN_LOOSE && letters * 2 >= secret.chars().count() {
+        let (letters, characters) = letters_and_characters(secret);
+        if is_loose(letters, characters) {
             loose.push(skeleton.chars().rev().collect());
             loose.push(skeleton);
         }
         Self { exact: secret.to_owned(), loose, base64 }
+    }
+
+    /// Whether one of them is in a text in which nothing can be decoded.
+    fn are_in_plain(&self, text: &str) -> bool {
+        let has = |keep: fn(char) -> Option<char>, needles: &[String]| {
+            let kept: String = text.chars().filter_map(keep).collect();
+            needles.iter().any(|needle| kept.contains(needle))
+        };
+        text.contains(&self.exact) || has(lowered, &self.loose) || has(base64_character, &self.base64)
     }
 
     fn find(&self, reading: &[Read], found: &mut Vec<Range<usize>>) {
