@@ -115,6 +115,7 @@ impl Registry {
                 services,
                 commit_notify: tokio::sync::Notify::new(),
                 rollout_notify: tokio::sync::Notify::new(),
+                rollout_batch_size: crate::rollouts::batch_size::BatchSize::default(),
                 enqueued_notify: tokio::sync::Notify::new(),
                 live: crate::gateway::cache::Live::default(),
                 write_turn: Arc::default(),

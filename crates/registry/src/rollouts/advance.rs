@@ -17,7 +17,7 @@ use sea_orm::{
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How long a worker that died holds up a rollout.
@@ -92,7 +92,8 @@ impl Rollouts<'_> {
         match next_move(&self.progress(row).await?) {
             NextMove::Wait => return Ok(false),
             NextMove::Batch(most) => {
-                let most = most.min(self.registry.settings().rollout_sizes.batch);
+                let sizes = self.registry.settings().rollout_sizes;
+                let most = most.min(sizes.batch).min(self.registry.inner.rollout_batch_size.next());
                 for _ in 0..MAX_READS {
                     if self.batch(row, most, worker).await? {
                         return Ok(true);
@@ -142,6 +143,7 @@ impl Rollouts<'_> {
         let behind = batch.last.is_none() && self.is_behind(&read, row).await?;
         read.commit().await?;
         let write = self.begin(worker).await?;
+        let began = Instant::now();
         if !still(&write, row).await? {
             // Another worker, a user or a later save was quicker.
             return Ok(true);
@@ -150,6 +152,7 @@ impl Rollouts<'_> {
             return Ok(false);
         }
         finish_batch(write, row, &batch, &reach, behind).await?;
+        self.registry.inner.rollout_batch_size.record(batch.reached() as u64, began.elapsed());
         Ok(true)
     }
 

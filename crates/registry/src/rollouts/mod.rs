@@ -3,6 +3,7 @@
 
 mod advance;
 mod batch;
+pub(crate) mod batch_size;
 pub(crate) mod control;
 pub(crate) mod list;
 
