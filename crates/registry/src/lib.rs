@@ -169,6 +169,7 @@ struct Inner {
     enqueued_notify: tokio::sync::Notify,
     /// Notified after a commit of this process that lets a rollout go on.
     rollout_notify: tokio::sync::Notify,
+    durability: storage::durability::Durability,
     rollout_batch_size: rollouts::batch_size::BatchSize,
     live: gateway::cache::Live,
     /// Held by each write on SQLite: see `storage::write`.

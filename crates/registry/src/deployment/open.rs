@@ -10,6 +10,7 @@ use crate::registration::brief;
 use crate::secrets::rotation;
 use crate::storage::connect::{Missing, connect};
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
+use crate::storage::durability::Durability;
 use crate::storage::entity::organisation;
 use crate::storage::settings_generations::{InForce, SettingsStatus};
 use crate::{Error, ExternalServices, Inner, Registry, Result, SealingRing, Settings};
@@ -115,6 +116,7 @@ impl Registry {
                 services,
                 commit_notify: tokio::sync::Notify::new(),
                 rollout_notify: tokio::sync::Notify::new(),
+                durability: Durability::of(database_url),
                 rollout_batch_size: crate::rollouts::batch_size::BatchSize::default(),
                 enqueued_notify: tokio::sync::Notify::new(),
                 live: crate::gateway::cache::Live::default(),

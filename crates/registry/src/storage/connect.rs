@@ -49,7 +49,8 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
             .statement_cache_capacity(PREPARED_STATEMENTS)
             .busy_timeout(Duration::from_secs(10))
             .pragma("journal_mode", "WAL")
-            .pragma("synchronous", "FULL")
+            // The log is put on the disk by `storage::durability`.
+            .pragma("synchronous", "NORMAL")
     });
     // SQLite ends a transaction itself when the disk is full, but the driver still counts it as open: a later "commit"
     // on that connection only releases a savepoint and never reaches the disk. And a connection that was opened while

@@ -6,6 +6,7 @@ pub(crate) mod connect;
 pub(crate) mod csv;
 pub(crate) mod database_fault;
 pub(crate) mod deployment_values;
+pub(crate) mod durability;
 #[expect(unreachable_pub, reason = "sea-orm's derives want public items in this private module")]
 pub(crate) mod entity;
 pub(crate) mod joined;

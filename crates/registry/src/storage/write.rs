@@ -408,6 +408,7 @@ impl Write<'_> {
         }
         txn.commit().await?;
         drop(turn);
+        registry.sync_commits().await?;
         writability::note_written();
         registry.inner.commit_notify.notify_waiters();
         if !is_step {

@@ -186,9 +186,11 @@ impl Gateway<'_> {
     /// The newest revision there is.
     pub(crate) async fn newest_revision(self, db: &impl ConnectionTrait) -> Result<i64> {
         let row = sequence::Entity::find_by_id(1).one(db).await?;
-        row.map(|row| row.revision).ok_or_else(|| {
+        let row = row.ok_or_else(|| {
             Error::Unavailable("The database is not migrated. Run `mcp-registry migrate`.".into())
-        })
+        })?;
+        self.registry.sync_revision(row.revision).await?;
+        Ok(row.revision)
     }
 
     /// One page of the changes after `since` from the database; `None` when some of them were pruned.
