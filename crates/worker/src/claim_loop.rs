@@ -3,6 +3,7 @@
 use crate::WorkerOptions;
 use crate::maintenance::Maintenance;
 use crate::reconcile::{first_step, reconcile};
+use crate::shared_discovery::SharedDiscoveries;
 use registry::{Claims, ReconcileContext, RegistrationQueue};
 use registry_core::clock::Timestamp;
 use registry_core::registration::AuthorizationServers;
@@ -30,6 +31,7 @@ pub(crate) async fn run(
 ) {
     // One upstream that does not answer holds what it has until its requests time out: a quarter stays free of it.
     let max_per_upstream = (options.concurrency - options.concurrency / 4) as u64;
+    let discoveries = Arc::<SharedDiscoveries>::default();
     let mut in_progress = JoinSet::new();
     while !stop.is_cancelled() {
         if !maintenance.run_due().await {
@@ -53,7 +55,8 @@ pub(crate) async fn run(
                 }
             };
         for claimed in claimed {
-            in_progress.spawn(reconcile(queue.clone(), servers.clone(), claimed, stop.clone()));
+            let discoveries = discoveries.clone();
+            in_progress.spawn(reconcile(queue.clone(), servers.clone(), discoveries, claimed, stop.clone()));
         }
         if in_progress.len() >= options.concurrency {
             gather(&mut in_progress, options.concurrency, stop).await;

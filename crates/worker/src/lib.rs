@@ -11,13 +11,14 @@
 //! * A worker that loses its lease drops what it has: [`registry::StepError::LeaseLost`].
 //!
 //! `maintenance` is what the loop does besides: expired drafts, the audit log, mapped secrets, the clock. `logos` fetches
-//! logos. `rollouts` brings changes of layers with many servers to these servers.
+//! logos. `shared_discovery` asks an upstream once for registrations that need the same. `rollouts` brings changes of layers with many servers to these servers.
 
 mod claim_loop;
 mod logos;
 mod maintenance;
 mod reconcile;
 mod rollouts;
+mod shared_discovery;
 mod steps;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

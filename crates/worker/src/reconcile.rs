@@ -1,5 +1,6 @@
 //! Reconciles one claimed registration: plans and executes step after step until nothing is to do now.
 
+use crate::shared_discovery::SharedDiscoveries;
 use crate::steps::{Executed, StepExecutor};
 use chrono::Duration;
 use registry::{Claimed, ReconcileContext, ReconcileOutcome, RegistrationQueue, StepError};
@@ -20,6 +21,7 @@ const RETRY_AFTER_MAX_STEPS: Duration = Duration::hours(1);
 pub(crate) async fn reconcile<Q: RegistrationQueue>(
     queue: Q,
     servers: Arc<impl AuthorizationServers>,
+    discoveries: Arc<SharedDiscoveries>,
     claimed: Claimed<Q::Row>,
     stop: CancellationToken,
 ) {
@@ -32,7 +34,7 @@ pub(crate) async fn reconcile<Q: RegistrationQueue>(
         server = tracing::field::Empty,
     );
     let work = async {
-        match reconcile_claim(&queue, &*servers, claimed, &stop).await {
+        match reconcile_claim(&queue, &*servers, &discoveries, claimed, &stop).await {
             Ok(()) => {}
             Err(StepError::LeaseLost) => tracing::info!("lease lost"),
             // `StepExecutor::execute` records refusals as failed attempts, so that none should arrive here.
@@ -52,6 +54,7 @@ pub(crate) async fn reconcile<Q: RegistrationQueue>(
 async fn reconcile_claim<Q: RegistrationQueue>(
     queue: &Q,
     servers: &impl AuthorizationServers,
+    discoveries: &SharedDiscoveries,
     claimed: Claimed<Q::Row>,
     stop: &CancellationToken,
 ) -> Result<(), StepError> {
@@ -82,7 +85,7 @@ async fn reconcile_claim<Q: RegistrationQueue>(
             let planned = plan(&known.desired, &known.observed, queue.now());
             end_of(&planned, queue.now(), steps_left, stop.is_cancelled())
         };
-        let executor = StepExecutor { queue, servers, claim, context: &context, ends: &ends };
+        let executor = StepExecutor { queue, servers, discoveries, claim, context: &context, ends: &ends };
         let executed = match discovering {
             Some(attempt) => executor.discover_begun(attempt).await?,
             None => executor.execute(planned).await?,

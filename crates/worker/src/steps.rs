@@ -1,5 +1,6 @@
 //! One function per step. Each begins its attempt before anything is sent, and records its outcome after (INV-3).
 
+use crate::shared_discovery::SharedDiscoveries;
 use registry::{
     Begun, Claim, DeletionPlan, NewClient, ReconcileContext, ReconcileOutcome, Recorded, RegistrationQueue,
     StepError, StepRecord, exchanges_without,
@@ -48,6 +49,7 @@ type Ends<'a, Row> = &'a (dyn Fn(&ReconcileContext<Row>) -> Option<ReconcileOutc
 pub(crate) struct StepExecutor<'a, Q: RegistrationQueue, S> {
     pub(crate) queue: &'a Q,
     pub(crate) servers: &'a S,
+    pub(crate) discoveries: &'a SharedDiscoveries,
     pub(crate) claim: &'a Claim,
     pub(crate) context: &'a ReconcileContext<Q::Row>,
     pub(crate) ends: Ends<'a, Q::Row>,
@@ -88,7 +90,7 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         let target = DiscoverTarget::of(&self.context.desired, self.context.observed.client.as_ref());
         // Several requests in a row must not outlive the lease.
         let limit = self.queue.lease() * 2 / 3;
-        let found = tokio::time::timeout(limit, self.servers.discover(target)).await;
+        let found = tokio::time::timeout(limit, self.discoveries.discover(self.servers, target)).await;
         let slow = || {
             let message = "The upstream answers too slowly to be discovered. It is tried again later.";
             DiscoverOutcome {

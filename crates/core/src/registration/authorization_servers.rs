@@ -40,7 +40,7 @@ pub trait AuthorizationServers: Send + Sync + 'static {
 }
 
 /// The input of a discovery.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DiscoverTarget {
     /// The URL of the MCP server.
     pub mcp_url: String,
@@ -104,7 +104,7 @@ impl DiscoverTarget {
 }
 
 /// Methods to obtain a client besides dynamic registration. Where several authorization servers are named, one with a possible method is chosen.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientMethods {
     /// A user entered a client, so that every authorization server is possible.
     pub entered: bool,
@@ -122,7 +122,7 @@ impl ClientMethods {
 }
 
 /// The result of a discovery.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DiscoverOutcome {
     /// The discovery, or the failure.
     pub result: Result<Discovery, Failure>,
