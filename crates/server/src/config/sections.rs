@@ -169,7 +169,7 @@ pub struct Worker {
 impl Default for Worker {
     fn default() -> Self {
         Self {
-            concurrency: 4,
+            concurrency: 16,
             poll_ms: 1000,
             request_timeout: 10,
             unconfirmed_pause: 60,
