@@ -311,6 +311,14 @@ def write(results):
 
 def main():
     results = {"machine": machine()}
+    if "--soak" in sys.argv:
+        minutes = int(sys.argv[sys.argv.index("--soak") + 1])
+        try:
+            scale.soak(results, 2_000, minutes, say)
+        finally:
+            stop_all()
+            write(results)
+        return
     try:
         if "--scale" not in sys.argv:
             installations = hot(results)

@@ -106,6 +106,10 @@ def lists(results, sizes):
             installed = Installation(kind)
             installed.seed(servers)
             serving = installed.serve("--no-worker")
+            if kind == "postgres":
+                # Copying in SQL leaves what it counted to be added up, and statistics to be made: seconds, later a minute.
+                wait(lambda: installed.database.rows("SELECT COUNT(*) FROM tally_delta")[0][0] == "0", "the counts", 120)
+                installed.database.run("VACUUM ANALYZE")
             for name, path in LISTS:
                 took = []
                 for _ in range(50):
@@ -165,6 +169,9 @@ def registrations(results, count):
             "side": kind, "workers": workers, "count": count, "per_second": per_second, "processor_ms_each": processor,
             "bare_orm_per_second": floor, "created_per_second": created,
         })
+        if kind == "postgres":
+            # What copied servers do not have: the history of a creation and a registration.
+            results["history_rows"] = table_sizes(installed.database, ("attempt", "audit_event", "sealed_value"), count)
         stop_all()
 
 
@@ -200,6 +207,55 @@ def writers(results, seconds):
         stop_all()
 
 
+def table_sizes(database, tables, count):
+    """What each of `count` servers takes in tables of PostgreSQL, with their indexes."""
+    database.run("VACUUM")
+    size = lambda table: int(database.rows(f"SELECT pg_total_relation_size('{table}')")[0][0])
+    return [{"table": table, "bytes_each": size(table) / count} for table in tables]
+
+
+def rows(results, servers):
+    installed = Installation("postgres")
+    installed.seed(servers)
+    results["rows"] = table_sizes(installed.database, ("server", "registration", "oauth_client", "change"), servers)
+    stop_all()
+
+
+def soak(results, servers, minutes, say):
+    """Mixed load for a long time: gateways, lists, new and deleted servers, a change of the organisation's layer every three minutes."""
+    found = results["soak"] = []
+    installed = Installation("sqlite")
+    installed.seed(servers)
+    sandbox = start_sandbox()
+    serving = installed.serve()
+    call = lambda *request: api(serving.port, installed.admin, *request)
+    call("POST", "/v1/mcp-integrations", {
+        "name": "Churn", "slug": "churn", "url": sandbox.mcp_url, "auth_type": "oauth_auto", "transport": "http",
+    })
+    began, number = time.perf_counter(), 0
+    sampled = saved = -60
+    while (now := time.perf_counter() - began) < minutes * 60:
+        number += 1
+        if now - sampled >= 60:
+            sampled = now
+            found.append({"minute": round(now / 60), "rounds": number, "memory_bytes": serving.memory()})
+            say(f"soak: {found[-1]}")
+        if now - saved >= 180:
+            saved = now
+            call("PUT", "/v1/organisation/configuration?canary_percent=0&max_failures=none",
+                 {"configurations": {"headers": {"X-Round": str(number)}}})
+        server = {"name": "Churn", "slug": f"churn-{number}", "mcp_integration_id": "churn", "workspace_id": "acme"}
+        call("POST", "/v1/mcp-servers", server)
+        for _, path in LISTS:
+            call("GET", path)
+        for _ in range(20):
+            api(serving.port, installed.gateway, "GET", f"/v1/gateway/servers/acme/bench-{number * 7919 % (servers - 1) + 1}")
+            number += 1
+        call("DELETE", f"/v1/mcp-servers/{server['slug']}?workspace_id=acme")
+        time.sleep(0.1)
+    stop_all()
+
+
 def measure(results, quick, say):
     say("scale: rollouts")
     rollouts(results, (1_000, 10_000) if quick else (1_000, 10_000, 100_000))
@@ -209,6 +265,8 @@ def measure(results, quick, say):
     writers(results, 3 if quick else 10)
     say("scale: registrations")
     registrations(results, 500 if quick else 3_000)
+    say("scale: rows")
+    rows(results, 1_000 if quick else 100_000)
 
 
 def report(results, table, names):
@@ -234,6 +292,9 @@ def report(results, table, names):
           f"{one['created_per_second']:.0f}"] for one in results["registrations_beside_orm"]])]
     out += ["### Four writers on PostgreSQL\n", table(["workspaces", "servers created per s"],
         [[one["workspaces"], f"{one['created_per_second']:.0f}"] for one in results["writers"]])]
+    if "rows" in results:
+        out += ["### A server in PostgreSQL, with indexes\n", table(["table", "bytes"],
+            [[one["table"], f"{one['bytes_each']:,.0f}"] for one in results["rows"] + results["history_rows"]])]
     ten = max((one["writer"]["max_ms"] for one in results["rollouts"] if one["servers"] == 10_000), default=0)
     floor = min(one["per_second"] / one["bare_orm_per_second"] for one in results["registrations_beside_orm"])
     return "\n".join(out), f"rollout_10k_write_block_ms={ten:.0f} registrations_vs_floor={floor:.2f} list_growth={max(growth):.2f}"
