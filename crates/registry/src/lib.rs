@@ -109,8 +109,8 @@ pub use lookup::workspaces::WorkspaceRef;
 pub use pagination::{Cursor, MAX_COUNTED, NoCursor, Page, PageRequest};
 pub use ports::external_services::ExternalServices;
 pub use ports::registration_queue::{
-    Begun, Claim, Claimed, Claims, DeletionPlan, ReconcileContext, ReconcileOutcome, Recorded,
-    RegistrationQueue, SendPermit, StepError,
+    AfterStep, Begun, Claim, Claimed, Claims, DeletionPlan, ReconcileContext, ReconcileOutcome, Recorded,
+    RegistrationQueue, RegistrationRequest, SendPermit, StepError,
 };
 pub use ports::secret_store::{SecretMembers, SecretStore, SecretText};
 pub use ports::step_record::{NewClient, Published, StepRecord, exchanges_without};

@@ -7,12 +7,14 @@
 //! A registration is read from top to bottom:
 //! * `claim_loop` claims due registrations, keeps a bounded number in progress, and waits for the next.
 //! * `reconcile` plans step after step for one of them, until there is nothing to do now.
-//! * `steps` holds one function per step; each records its attempt before anything is sent (INV-3).
+//! * `steps` holds one function per step; each records its attempt before anything is sent (INV-3). `after_step` names the
+//!   request that begins in the same transaction that ends the step before.
 //! * A worker that loses its lease drops what it has: [`registry::StepError::LeaseLost`].
 //!
 //! `maintenance` is what the loop does besides: expired drafts, the audit log, mapped secrets, the clock. `logos` fetches
 //! logos. `shared_discovery` asks an upstream once for registrations that need the same. `rollouts` brings changes of layers with many servers to these servers.
 
+mod after_step;
 mod claim_loop;
 mod logos;
 mod maintenance;

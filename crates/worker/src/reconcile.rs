@@ -1,9 +1,10 @@
 //! Reconciles one claimed registration: plans and executes step after step until nothing is to do now.
 
+use crate::after_step::after_step;
 use crate::shared_discovery::SharedDiscoveries;
-use crate::steps::{Executed, StepExecutor};
+use crate::steps::{BegunStep, Executed, StepExecutor};
 use chrono::Duration;
-use registry::{Claimed, ReconcileContext, ReconcileOutcome, RegistrationQueue, StepError};
+use registry::{AfterStep, Claimed, ReconcileContext, ReconcileOutcome, RegistrationQueue, StepError};
 use registry_core::clock::Timestamp;
 use registry_core::registration::{AttemptStep, AuthorizationServers, Step, plan};
 use std::error::Error as _;
@@ -61,19 +62,20 @@ async fn reconcile_claim<Q: RegistrationQueue>(
     let claim = &claimed.claim;
     let mut steps_left = MAX_STEPS;
     let (mut context, mut begun) = match claimed.loaded {
-        Some((context, begun)) => (*context, begun),
+        Some((context, begun)) => (*context, begun.map(BegunStep::Discover)),
         None => (queue.load(claim).await?, None),
     };
     loop {
         tracing::Span::current().record("server", &context.name);
-        let discovering = begun.take();
-        let planned = match discovering {
-            Some(_) => Step::Discover,
+        let begun_step = begun.take();
+        let planned = match begun_step {
+            Some(BegunStep::Discover(_)) => Step::Discover,
+            Some(BegunStep::Register(..)) => Step::Register,
             None => plan(&context.desired, &context.observed, queue.now()),
         };
         tracing::debug!(?planned, "planned");
-        // A step that began with the claim is finished also when the process stops.
-        let is_stopped = discovering.is_none() && stop.is_cancelled();
+        // A step that has begun is finished also when the process stops.
+        let is_stopped = begun_step.is_none() && stop.is_cancelled();
         if let Some(outcome) = end_of(&planned, queue.now(), steps_left, is_stopped) {
             return queue.settle(claim, &context, outcome).await;
         }
@@ -81,17 +83,24 @@ async fn reconcile_claim<Q: RegistrationQueue>(
         if !matches!(planned, Step::Withdraw(_)) {
             steps_left -= 1;
         }
-        let ends = |known: &ReconcileContext<Q::Row>| {
+        let after = |known: &ReconcileContext<Q::Row>| {
             let planned = plan(&known.desired, &known.observed, queue.now());
-            end_of(&planned, queue.now(), steps_left, stop.is_cancelled())
+            match end_of(&planned, queue.now(), steps_left, stop.is_cancelled()) {
+                Some(outcome) => AfterStep::Settle(outcome),
+                None => after_step(known, &planned),
+            }
         };
-        let executor = StepExecutor { queue, servers, discoveries, claim, context: &context, ends: &ends };
-        let executed = match discovering {
-            Some(attempt) => executor.discover_begun(attempt).await?,
+        let executor = StepExecutor { queue, servers, discoveries, claim, context: &context, after: &after };
+        let executed = match begun_step {
+            Some(step) => executor.execute_begun(step).await?,
             None => executor.execute(planned).await?,
         };
         context = match executed {
             Executed::Settled => return Ok(()),
+            Executed::Begun(context, step) => {
+                begun = Some(step);
+                *context
+            }
             Executed::Next(context) => *context,
             Executed::Changed => queue.load(claim).await?,
             Executed::WaitForSlot(slot, url) => {

@@ -1,9 +1,10 @@
 //! One function per step. Each begins its attempt before anything is sent, and records its outcome after (INV-3).
 
+use crate::after_step::registration_request;
 use crate::shared_discovery::SharedDiscoveries;
 use registry::{
-    Begun, Claim, DeletionPlan, NewClient, ReconcileContext, ReconcileOutcome, Recorded, RegistrationQueue,
-    StepError, StepRecord, exchanges_without,
+    AfterStep, Begun, Claim, DeletionPlan, NewClient, ReconcileContext, Recorded, RegistrationQueue,
+    RegistrationRequest, StepError, StepRecord, exchanges_without,
 };
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};
@@ -15,6 +16,7 @@ use registry_core::oauth::{
 use registry_core::registration::{
     AttemptStep, AuthorizationServers, DiscoverOutcome, DiscoverTarget, Step, adopted_auth_method,
 };
+use registry_core::secret::Secret;
 use registry_core::url_text::shown;
 use serde_json::{Map, Value};
 
@@ -24,6 +26,8 @@ type Outcome<T> = Result<T, StepError>;
 pub(crate) enum Executed<Row> {
     /// The claim is settled.
     Settled,
+    /// The claim goes on with this request, which has begun.
+    Begun(Box<ReconcileContext<Row>>, BegunStep),
     /// The claim goes on with this.
     Next(Box<ReconcileContext<Row>>),
     /// The claim goes on with what is to be loaded.
@@ -36,14 +40,23 @@ impl<Row> From<Recorded<Row>> for Executed<Row> {
     fn from(finished: Recorded<Row>) -> Self {
         match finished {
             Recorded::Settled => Self::Settled,
+            Recorded::Begun(context, attempt, request) => {
+                Self::Begun(context, BegunStep::Register(attempt, request))
+            }
             Recorded::Next(context) => Self::Next(context),
             Recorded::Changed => Self::Changed,
         }
     }
 }
 
-/// Whether a claim ends with what is known after a step, and how.
-type Ends<'a, Row> = &'a (dyn Fn(&ReconcileContext<Row>) -> Option<ReconcileOutcome> + Send + Sync);
+/// A step whose attempt is recorded already.
+pub(crate) enum BegunStep {
+    Discover(AttemptId),
+    Register(AttemptId, RegistrationRequest),
+}
+
+/// What follows a step, by what is known after it.
+type After<'a, Row> = &'a (dyn Fn(&ReconcileContext<Row>) -> AfterStep + Send + Sync);
 
 /// Executes the steps of one claimed registration.
 pub(crate) struct StepExecutor<'a, Q: RegistrationQueue, S> {
@@ -52,7 +65,7 @@ pub(crate) struct StepExecutor<'a, Q: RegistrationQueue, S> {
     pub(crate) discoveries: &'a SharedDiscoveries,
     pub(crate) claim: &'a Claim,
     pub(crate) context: &'a ReconcileContext<Q::Row>,
-    pub(crate) ends: Ends<'a, Q::Row>,
+    pub(crate) after: After<'a, Q::Row>,
 }
 
 impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
@@ -80,13 +93,23 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
         }
     }
 
+    /// Executes a step whose attempt is recorded already.
+    pub(crate) async fn execute_begun(&self, step: BegunStep) -> Outcome<Executed<Q::Row>> {
+        match step {
+            BegunStep::Discover(attempt) => self.discover_begun(attempt).await,
+            BegunStep::Register(attempt, request) => {
+                self.send_registration(request, None, Some(attempt)).await
+            }
+        }
+    }
+
     async fn discover(&self) -> Outcome<Executed<Q::Row>> {
         let attempt = self.begin(AttemptStep::Discover, None, &[]).await?;
         self.discover_begun(attempt).await
     }
 
-    /// Finds the authorization server; the attempt is recorded already.
-    pub(crate) async fn discover_begun(&self, attempt: AttemptId) -> Outcome<Executed<Q::Row>> {
+    /// Finds the authorization server.
+    async fn discover_begun(&self, attempt: AttemptId) -> Outcome<Executed<Q::Row>> {
         let target = DiscoverTarget::of(&self.context.desired, self.context.observed.client.as_ref());
         // Several requests in a row must not outlive the lease.
         let limit = self.queue.lease() * 2 / 3;
@@ -127,27 +150,42 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
     }
 
     async fn register(&self) -> Outcome<Executed<Q::Row>> {
-        let Some(discovery) = self.discovery() else { return Ok(Executed::Changed) };
-        let effective = &self.context.desired.effective;
-        let policy = RequestPolicy::of(effective);
-        let mut prepared =
-            build_request(&effective.client_metadata, discovery, policy).map_err(StepError::Refused)?;
-        let token = match effective.registration.initial_access_token {
+        let (Some(request), Some(discovery)) =
+            (registration_request(self.context).map_err(StepError::Refused)?, self.discovery())
+        else {
+            return Ok(Executed::Changed);
+        };
+        let token = match self.context.desired.effective.registration.initial_access_token {
             Some(sealed) => Some(self.queue.reveal_bound(self.claim, sealed, &discovery.issuer).await?),
             None => None,
         };
-        let Some(endpoint) = discovery.authorization_server().registration_endpoint() else {
-            return Ok(Executed::Changed);
-        };
+        self.send_registration(request, token.as_ref(), None).await
+    }
+
+    /// Sends a registration request, and again what is adjusted after a refusal. `begun` is the attempt of the first one, if
+    /// it is recorded already.
+    async fn send_registration(
+        &self,
+        request: RegistrationRequest,
+        token: Option<&Secret>,
+        mut begun: Option<AttemptId>,
+    ) -> Outcome<Executed<Q::Row>> {
+        let Some(discovery) = self.discovery() else { return Ok(Executed::Changed) };
+        let policy = RequestPolicy::of(&self.context.desired.effective);
+        let RegistrationRequest { endpoint, mut prepared } = request;
         // Each further round leaves out or changes what the refusal names (INV-23).
         for round in 0.. {
             let Prepared { request, adjustments } = &prepared;
-            let url = (round == 0).then_some(endpoint);
-            let attempt = match self.begin_at(url, AttemptStep::Register, Some(request), adjustments).await? {
-                Begun::Attempt(attempt) => attempt,
-                Begun::WaitForSlot(slot) => return Ok(Executed::WaitForSlot(slot, endpoint.to_owned())),
+            let url = (round == 0).then_some(endpoint.as_str());
+            let begun = match begun.take() {
+                Some(attempt) => Begun::Attempt(attempt),
+                None => self.begin_at(url, AttemptStep::Register, Some(request), adjustments).await?,
             };
-            let outcome = self.servers.register(discovery, endpoint, request, token.as_ref()).await;
+            let attempt = match begun {
+                Begun::Attempt(attempt) => attempt,
+                Begun::WaitForSlot(slot) => return Ok(Executed::WaitForSlot(slot, endpoint)),
+            };
+            let outcome = self.servers.register(discovery, &endpoint, request, token).await;
             let (record, adjusted) = match outcome.result {
                 Ok(issued) => {
                     let client = Box::new(NewClient::Issued(Box::new(issued)));
@@ -322,7 +360,7 @@ impl<Q: RegistrationQueue, S: AuthorizationServers> StepExecutor<'_, Q, S> {
             "succeeded".to_owned()
         };
         let finished =
-            self.queue.finish(self.claim, self.context, attempt, record, exchanges, self.ends).await?;
+            self.queue.finish(self.claim, self.context, attempt, record, exchanges, self.after).await?;
         metrics::counter!("mcp_registry_attempts_total", "step" => step.as_str(), "outcome" => outcome)
             .increment(1);
         Ok(finished.into())

@@ -3,8 +3,8 @@
 use crate::reconcile::reconcile;
 use chrono::{DateTime, Utc};
 use registry::{
-    Begun, Claim, Claimed, Claims, DeletionPlan, Published, ReconcileContext, ReconcileOutcome, Recorded,
-    RegistrationQueue, Result, SendPermit, StepError, StepRecord,
+    AfterStep, Begun, Claim, Claimed, Claims, DeletionPlan, Published, ReconcileContext, ReconcileOutcome,
+    Recorded, RegistrationQueue, Result, SendPermit, StepError, StepRecord,
 };
 use registry_core::clock::Timestamp;
 use registry_core::egress::Scope;
@@ -182,7 +182,7 @@ impl RegistrationQueue for Fake {
         _: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
-        _: impl FnOnce(&ReconcileContext<()>) -> Option<ReconcileOutcome> + Send,
+        _: impl FnOnce(&ReconcileContext<()>) -> AfterStep + Send,
     ) -> Result<Recorded<()>, StepError> {
         let shown = format!("{record:?} {exchanges:?}");
         assert!(!shown.contains("initial-token"), "a secret was recorded: {shown}");

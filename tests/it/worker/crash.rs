@@ -1,7 +1,7 @@
 //! What a worker that dies leaves behind.
 
 use super::{Working, registration_in, registration_when, upstream};
-use registry::{ConfigurationScope, NewClient, RegistrationQueue, StepError, StepRecord};
+use registry::{AfterStep, ConfigurationScope, NewClient, RegistrationQueue, StepError, StepRecord};
 use registry_core::permission::Role;
 use registry_core::registration::AttemptOutcome;
 use registry_core::registration::AttemptStep;
@@ -69,7 +69,8 @@ async fn worker_without_lease_writes_nothing(#[case] engine: Engine) {
     let failure = registry_core::oauth::Failure::answer_lost();
     let late = registry::StepRecord::Failed(failure);
     let queue = t.registry.registration_queue();
-    let lost = Box::pin(queue.finish(&first, &context, attempt, late, Vec::new(), |_| None)).await;
+    let lost =
+        Box::pin(queue.finish(&first, &context, attempt, late, Vec::new(), |_| AfterStep::Other)).await;
     assert!(matches!(lost, Err(StepError::LeaseLost)), "{lost:?}");
     assert!(matches!(t.registry.registration_queue().load(&first).await, Err(StepError::LeaseLost)));
     // The new owner finds the request without an answer.
@@ -112,7 +113,9 @@ async fn secret_replaced_during_an_attempt_causes_a_new_plan(#[case] engine: Eng
     };
     let record = StepRecord::Client(Box::new(client), None);
     let queue = t.registry.registration_queue();
-    Box::pin(queue.finish(&claim, &context, attempt, record, Vec::new(), |_| None)).await.unwrap();
+    Box::pin(queue.finish(&claim, &context, attempt, record, Vec::new(), |_| AfterStep::Other))
+        .await
+        .unwrap();
     let reloaded = t.registry.registration_queue().load(&claim).await.unwrap();
     assert_ne!(reloaded.desired.effective.credentials.unwrap().client_secret, Some(sealed));
     assert!(reloaded.observed.not_before.is_none(), "at once");

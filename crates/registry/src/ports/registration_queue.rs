@@ -7,7 +7,7 @@ use crate::ports::step_record::{Published, StepRecord};
 use crate::{Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId, RegistrationId, SealedId};
-use registry_core::oauth::{Adjustment, Exchange, Failure, ManagedClient};
+use registry_core::oauth::{Adjustment, Exchange, Failure, ManagedClient, Prepared};
 use registry_core::registration::{AttemptStep, Block, Desired, Observed, State};
 use registry_core::secret::Secret;
 use serde_json::{Map, Value};
@@ -58,11 +58,33 @@ pub struct Claims<Row> {
     pub next_at: Option<Timestamp>,
 }
 
+/// What a worker does when a step is recorded.
+#[derive(Clone, Debug)]
+pub enum AfterStep {
+    /// It ends the claim.
+    Settle(ReconcileOutcome),
+    /// It sends this registration request.
+    Register(RegistrationRequest),
+    /// It executes another step.
+    Other,
+}
+
+/// A registration request that can be sent (RFC 7591 §3.1).
+#[derive(Clone, Debug)]
+pub struct RegistrationRequest {
+    /// The registration endpoint.
+    pub endpoint: String,
+    /// The body, and how it differs from what is wanted.
+    pub prepared: Prepared,
+}
+
 /// What recording a step led to.
 #[derive(Clone, Debug)]
 pub enum Recorded<Row> {
     /// The claim was settled in the same transaction.
     Settled,
+    /// The claim goes on with this request: its attempt was recorded in the same transaction, and it may be sent now.
+    Begun(Box<ReconcileContext<Row>>, AttemptId, RegistrationRequest),
     /// The claim goes on with this; nothing else happened to the registration meanwhile.
     Next(Box<ReconcileContext<Row>>),
     /// More changed than what was recorded: it is to be loaded by [`RegistrationQueue::load`].
@@ -241,8 +263,9 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
         context: &ReconcileContext<Self::Row>,
     ) -> impl Future<Output = Result<Vec<Secret>, StepError>> + Send;
 
-    /// Records what came of a step: attempt, registration, client, change and audit event in one transaction. `ends` says
-    /// whether the claim ends with what is known then; it is settled in the same transaction.
+    /// Records what came of a step: attempt, registration, client, change and audit event in one transaction. `after` says
+    /// what the worker does with what is known then. A claim that ends is settled in the same transaction; a request that
+    /// may be sent now begins in it ([`Self::begin_sending`]).
     fn finish(
         &self,
         claim: &Claim,
@@ -250,7 +273,7 @@ pub trait RegistrationQueue: Clone + Send + Sync + 'static {
         attempt: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
-        ends: impl FnOnce(&ReconcileContext<Self::Row>) -> Option<ReconcileOutcome> + Send,
+        after: impl FnOnce(&ReconcileContext<Self::Row>) -> AfterStep + Send,
     ) -> impl Future<Output = Result<Recorded<Self::Row>, StepError>> + Send;
 
     /// Ends the claim. If something changed since [`Self::load`], the registration is due at once.

@@ -1,16 +1,17 @@
 //! Records an attempt before its request is sent; `outcomes` adds the result later.
 
-use crate::ports::registration_queue::{Begun, Claim, StepError};
+use crate::ports::registration_queue::{Begun, Claim, RegistrationRequest, StepError};
 use crate::registration::context::{Context, guarded, lease_clock, lease_millis, serves};
 use crate::registration::failures::deletion_sent;
-use crate::registration::issuer_rate::{Slot, reserve_slot};
+use crate::registration::issuer_rate::{Slot, reserve_slot, take_slot_now};
 use crate::storage::columns::{moment, set_word};
 use crate::storage::entity::{attempt, registration};
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{AttemptId, OauthClientId};
-use registry_core::oauth::Adjustment;
+use registry_core::oauth::{Adjustment, Prepared};
+use registry_core::origin::origin_of;
 use registry_core::registration::{AttemptOutcome, AttemptStep, State};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SimpleExpr};
@@ -58,6 +59,26 @@ pub(crate) async fn begin_sending(
     write.permit()?;
     write.commit().await?;
     Ok(Begun::Attempt(id))
+}
+
+/// As [`begin_sending`], in the write that records the step before. `None`: it cannot begin now, and nothing was written; it
+/// begins by itself then, and waits for its slot or is refused.
+pub(crate) async fn begin_if_free(
+    write: &mut Write<'_>,
+    claim: &Claim,
+    context: &Context,
+    request: &RegistrationRequest,
+) -> Result<Option<AttemptId>, StepError> {
+    let RegistrationRequest { endpoint, prepared: Prepared { request, adjustments } } = request;
+    let row = &context.row;
+    if write.permit().is_err()
+        || row.row.slot_at.is_some()
+        || !take_slot_now(write, &origin_of(endpoint), row.layers.workspace.id).await?
+    {
+        return Ok(None);
+    }
+    let beginning = Beginning { step: AttemptStep::Register, request: Some(request), adjustments };
+    enter_attempt(write, claim, context, beginning, true).await.map(Some)
 }
 
 /// As [`begin_sending`], for the deletion of `client`, which is marked too: if the response is lost, the mark says that this

@@ -2,8 +2,9 @@
 //! what most steps of most registrations are.
 
 use crate::Result;
-use crate::ports::registration_queue::{Claim, ReconcileOutcome, Recorded, StepError};
+use crate::ports::registration_queue::{AfterStep, Claim, Recorded, StepError};
 use crate::ports::step_record::NewClient;
+use crate::registration::attempts::begin_if_free;
 use crate::registration::clients::{
     prepare_client, republish, republishes, store_client, update_client_discovery,
 };
@@ -39,7 +40,7 @@ impl Done<'_> {
         mut self,
         mut write: Write<'_>,
         discovery: Discovery,
-        ends: impl FnOnce(&Context) -> Option<ReconcileOutcome> + Send,
+        after: impl FnOnce(&Context) -> AfterStep + Send,
     ) -> Result<Recorded<LoadedRow>, StepError> {
         let context = self.context;
         let text = serde_json::to_string(&discovery)?;
@@ -64,8 +65,14 @@ impl Done<'_> {
             update_client_discovery(&mut write, &row, context, client.id, text).await?;
         }
         let at = write.now;
-        go_on(write, self.claim, context, Known { row, discovery: Some((discovery, at)), client: None }, ends)
-            .await
+        go_on(
+            write,
+            self.claim,
+            context,
+            Known { row, discovery: Some((discovery, at)), client: None },
+            after,
+        )
+        .await
     }
 
     /// A new client, or a document that was published again. With the body that was sent for it, if one was.
@@ -74,7 +81,7 @@ impl Done<'_> {
         mut write: Write<'_>,
         client: NewClient,
         request: Option<Map<String, Value>>,
-        ends: impl FnOnce(&Context) -> Option<ReconcileOutcome> + Send,
+        after: impl FnOnce(&Context) -> AfterStep + Send,
     ) -> Result<Recorded<LoadedRow>, StepError> {
         let context = self.context;
         let reached = self.reached(&write);
@@ -83,7 +90,7 @@ impl Done<'_> {
             let row = guarded(&mut write, self.claim, answering(reached, context)).await?;
             let response = republish(&mut write, &row, context, id, published).await?;
             self.close(&mut write, Some(response)).await?;
-            return go_on(write, self.claim, context, Known { row, discovery, client: None }, ends).await;
+            return go_on(write, self.claim, context, Known { row, discovery, client: None }, after).await;
         }
         let client = prepare_client(&write, context, client, request).await?;
         if context.row.newest_generation > 0 {
@@ -91,15 +98,18 @@ impl Done<'_> {
             let added = Some(client.model.clone());
             let response = store_client(&mut write, context, client).await?;
             self.close(&mut write, Some(response)).await?;
-            return go_on(write, self.claim, context, Known { row, discovery, client: added }, ends).await;
+            return go_on(write, self.claim, context, Known { row, discovery, client: added }, after).await;
         }
         // The first client: the end of the claim is written with it, if nothing else happened meanwhile.
         let mut row = context.row.row.clone().into_active_model();
         set_all(&mut row, &reached);
         row.request = Set(None);
         let known = Known { row: row.try_into_model()?, discovery, client: Some(client.model.clone()) };
-        let next = after(&write, context, known).await?;
-        let end = ends(&next).map(|outcome| ClaimEnd::of(&write, &next, &next.row.row, outcome, true));
+        let next = known_after(&write, context, known).await?;
+        let end = match after(&next) {
+            AfterStep::Settle(outcome) => Some(ClaimEnd::of(&write, &next, &next.row.row, outcome, true)),
+            AfterStep::Register(_) | AfterStep::Other => None,
+        };
         let mut update = reached.clone();
         update.request = Set(None);
         if let Some(end) = &end {
@@ -166,31 +176,37 @@ struct Known {
     client: Option<oauth_client::Model>,
 }
 
-/// Commits, with the end of the claim if `ends` says so.
+/// Commits, with what follows where `after` says that the claim ends or a request is sent.
 async fn go_on(
     mut write: Write<'_>,
     claim: &Claim,
     before: &Context,
     known: Known,
-    ends: impl FnOnce(&Context) -> Option<ReconcileOutcome> + Send,
+    after: impl FnOnce(&Context) -> AfterStep + Send,
 ) -> Result<Recorded<LoadedRow>, StepError> {
     if known.row.wanted != before.row.row.wanted {
         write.commit().await?;
         return Ok(Recorded::Changed);
     }
-    let context = after(&write, before, known).await?;
-    let Some(outcome) = ends(&context) else {
-        write.commit().await?;
-        return Ok(Recorded::Next(Box::new(context)));
+    let context = known_after(&write, before, known).await?;
+    let recorded = match after(&context) {
+        AfterStep::Settle(outcome) => {
+            settle_in(&mut write, claim, &context, outcome).await?;
+            Recorded::Settled
+        }
+        AfterStep::Register(request) => match begin_if_free(&mut write, claim, &context, &request).await? {
+            Some(attempt) => Recorded::Begun(Box::new(context), attempt, request),
+            None => Recorded::Next(Box::new(context)),
+        },
+        AfterStep::Other => Recorded::Next(Box::new(context)),
     };
-    settle_in(&mut write, claim, &context, outcome).await?;
     write.commit().await?;
-    Ok(Recorded::Settled)
+    Ok(recorded)
 }
 
 /// What is wanted and known now. Nothing else happened to the registration since `before`, so that what is wanted is the same;
 /// former clients are read, because gateways write them too.
-async fn after(write: &Write<'_>, before: &Context, known: Known) -> Result<Context> {
+async fn known_after(write: &Write<'_>, before: &Context, known: Known) -> Result<Context> {
     let Known { row, discovery, client } = known;
     let clients = if before.row.newest_generation == 0 {
         client.as_slice().to_vec()

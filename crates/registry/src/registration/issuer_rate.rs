@@ -77,7 +77,7 @@ pub(crate) async fn reserve_slot(
 
 /// Takes a slot if the origin may be asked now and `workspace` is not held up there: in one statement what [`reserve`] does,
 /// because most requests find room.
-async fn take_slot_now(write: &Write<'_>, origin: &str, workspace: Uuid) -> Result<bool> {
+pub(crate) async fn take_slot_now(write: &Write<'_>, origin: &str, workspace: Uuid) -> Result<bool> {
     let sql = "UPDATE issuer_budget
          SET next_at = CASE WHEN next_at > $1 THEN next_at ELSE $1 END
              + $2 * CASE WHEN slowed_until <= $1 THEN 1 WHEN slowdown < $3 THEN slowdown ELSE $3 END

@@ -1,7 +1,7 @@
 //! What came of a step, recorded: one function for each kind of record.
 
 use crate::actor::Actor;
-use crate::ports::registration_queue::{Claim, ReconcileOutcome, Recorded, StepError};
+use crate::ports::registration_queue::{AfterStep, Claim, Recorded, StepError};
 use crate::ports::step_record::StepRecord;
 use crate::registration::brief::workspace_of;
 use crate::registration::clients::{is_superseded, update_client};
@@ -36,8 +36,8 @@ struct Finishing<'a, 'w> {
     asked_since: bool,
 }
 
-/// Records what came of a step: attempt, registration, client, change and audit event in one transaction. Settles the claim in
-/// it if `ends` says so of what is known then.
+/// Records what came of a step: attempt, registration, client, change and audit event in one transaction, with what follows
+/// where `after` says that the claim ends or a request is sent with what is known then.
 pub(crate) async fn finish(
     registry: &Registry,
     claim: &Claim,
@@ -45,13 +45,13 @@ pub(crate) async fn finish(
     id: AttemptId,
     record: StepRecord,
     exchanges: Vec<Exchange>,
-    ends: impl FnOnce(&Context) -> Option<ReconcileOutcome> + Send,
+    after: impl FnOnce(&Context) -> AfterStep + Send,
 ) -> Result<Recorded<LoadedRow>, StepError> {
     let record = match record {
         StepRecord::Discovered(discovery) => {
             let write = registry.begin_claim_write(claim).await?;
             let done = Done { claim, context, attempt: id, exchanges };
-            return done.discovered(write, *discovery, ends).await;
+            return done.discovered(write, *discovery, after).await;
         }
         StepRecord::Client(client, request) => {
             let write = registry.begin_claim_write(claim).await?;
@@ -60,7 +60,7 @@ pub(crate) async fn finish(
                 StepRecord::Failed(superseded())
             } else {
                 let done = Done { claim, context, attempt: id, exchanges };
-                return done.client(write, *client, request, ends).await;
+                return done.client(write, *client, request, after).await;
             }
         }
         record => record,

@@ -1,7 +1,7 @@
 //! The queue of registrations that are due, as the worker sees it.
 
 use crate::ports::registration_queue::{
-    Begun, Claim, Claims, DeletionPlan, ReconcileOutcome, Recorded, RegistrationQueue, StepError,
+    AfterStep, Begun, Claim, Claims, DeletionPlan, ReconcileOutcome, Recorded, RegistrationQueue, StepError,
 };
 use crate::ports::step_record::{Published, StepRecord};
 use crate::registration::attempts::Beginning;
@@ -122,9 +122,9 @@ impl RegistrationQueue for Queue {
         attempt: AttemptId,
         record: StepRecord,
         exchanges: Vec<Exchange>,
-        ends: impl FnOnce(&Context) -> Option<ReconcileOutcome> + Send,
+        after: impl FnOnce(&Context) -> AfterStep + Send,
     ) -> Outcome<Recorded<LoadedRow>> {
-        outcomes::finish(&self.0, claim, context, attempt, record, exchanges, ends).await
+        outcomes::finish(&self.0, claim, context, attempt, record, exchanges, after).await
     }
 
     async fn settle(&self, claim: &Claim, context: &Context, outcome: ReconcileOutcome) -> Outcome<()> {

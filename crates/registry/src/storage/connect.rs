@@ -49,6 +49,8 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
             .statement_cache_capacity(PREPARED_STATEMENTS)
             .busy_timeout(Duration::from_secs(10))
             .pragma("journal_mode", "WAL")
+            // Moving pages from the log into the database holds the write lock: seldom, 16 MB at a time.
+            .pragma("wal_autocheckpoint", "4000")
             // The log is put on the disk by `storage::durability`.
             .pragma("synchronous", "NORMAL")
     });
