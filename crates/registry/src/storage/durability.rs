@@ -1,6 +1,6 @@
 //! When a commit is on the disk. PostgreSQL answers a commit when it is; SQLite would do so too (`synchronous = FULL`), but
 //! each commit would wait for the disk while all others wait for it. Here a commit of SQLite ends the transaction, and one
-//! `fdatasync` of the write-ahead log then puts all commits since the last one on the disk (ADR 27).
+//! `fdatasync` of the write-ahead log then puts all commits since the last one on the disk (ADR 28).
 
 use crate::storage::database_fault::DatabaseFault;
 use crate::storage::writability;
