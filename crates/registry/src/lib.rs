@@ -139,6 +139,7 @@ pub use settings::ProviderSettings;
 pub use settings::SecretReference;
 pub use settings::{IssuerRate, JwtSettings, RequestLimits, RolloutSizes, Settings};
 pub use storage::connect::{Missing, observe_statements};
+pub use storage::hosts::{DatabaseHosts, InvalidHosts};
 pub use storage::settings_generations::{SettingsStatus, SharedSettings};
 pub use workspaces::Workspaces;
 pub use workspaces::crud::{NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
@@ -152,6 +153,8 @@ pub struct Registry {
 
 struct Inner {
     db: DatabaseConnection,
+    /// What keeps `db` at the primary, where `database.url` names several hosts.
+    follower: Option<storage::primary::Follower>,
     settings: Settings,
     in_force: std::sync::RwLock<Arc<storage::settings_generations::InForce>>,
     ring: SealingRing,
@@ -187,6 +190,12 @@ impl std::fmt::Debug for Registry {
 impl Registry {
     pub(crate) fn db(&self) -> &DatabaseConnection {
         &self.inner.db
+    }
+
+    /// How often the primary changed among several hosts; 0 where `database.url` names one. When it changes, what was read
+    /// before may never have been committed.
+    pub(crate) fn primary_moves(&self) -> u64 {
+        self.inner.follower.as_ref().map_or(0, storage::primary::Follower::moves)
     }
 
     /// How this process is configured. What all processes share is in [`Self::shared_settings`].

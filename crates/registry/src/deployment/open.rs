@@ -8,7 +8,7 @@ use crate::limits::sign_in::SignInLimits;
 use crate::lookup::tally;
 use crate::registration::brief;
 use crate::secrets::rotation;
-use crate::storage::connect::{Missing, connect};
+use crate::storage::connect::{Missing, Opened, connect};
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::durability::Durability;
 use crate::storage::entity::organisation;
@@ -100,10 +100,11 @@ impl Registry {
                 .and_then(|known| if known.is_empty() { Err(none()) } else { Ok(()) })
                 .map_err(|message| Error::Unavailable(format!("`auth.oidc.algorithms`: {message}")))?;
         }
-        let db = connect(database_url, settings.max_connections, missing).await?;
+        let Opened { db, follower } = connect(database_url, settings.max_connections, missing).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 db,
+                follower,
                 ring,
                 bearer,
                 request_limiter: crate::limits::requests::RequestLimiter::new(&clock, &settings.limits),

@@ -1,11 +1,14 @@
 //! Opening the database.
 
 use crate::storage::database_fault::DatabaseFault;
+use crate::storage::hosts::DatabaseHosts;
+use crate::storage::primary::{Follower, Primary};
 use crate::storage::writability::is_distrusted;
 use crate::{Error, Result};
 use sea_orm::sqlx::Connection;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, Statement};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What happens when an SQLite database does not exist.
@@ -30,8 +33,41 @@ pub fn observe_statements(observer: fn(&Statement)) {
 /// statement that is not kept is parsed and planned again each time.
 const PREPARED_STATEMENTS: usize = 300;
 
+/// An opened database.
+pub(crate) struct Opened {
+    /// Its pool of connections.
+    pub(crate) db: DatabaseConnection,
+    /// What keeps the pool at the primary, where the URL names several hosts.
+    pub(crate) follower: Option<Follower>,
+}
+
 /// Opens the database behind `url`.
-pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -> Result<DatabaseConnection> {
+pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -> Result<Opened> {
+    let hosts =
+        DatabaseHosts::parse(url).map_err(|why| Error::Unavailable(format!("`database.url`: {why}.")))?;
+    let Some(hosts) = hosts else {
+        let db = open(url, max_connections, missing, None).await?;
+        return Ok(Opened { db, follower: None });
+    };
+    let primary = Primary::find(hosts.with_options(prepare)).await.map_err(|why| {
+        Error::Unavailable(format!("None of the hosts of `database.url` can be written now: {why}."))
+    })?;
+    let db = open(&primary.host().url, max_connections, missing, Some(&primary)).await?;
+    let follower = primary.follow(db.get_postgres_connection_pool().clone());
+    Ok(Opened { db, follower: Some(follower) })
+}
+
+/// What every connection to PostgreSQL has.
+fn prepare(options: PgConnectOptions) -> PgConnectOptions {
+    options.statement_cache_capacity(PREPARED_STATEMENTS)
+}
+
+async fn open(
+    url: &str,
+    max_connections: u32,
+    missing: Missing,
+    primary: Option<&Arc<Primary>>,
+) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
         .sqlx_logging(false)
@@ -57,7 +93,7 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
     // SQLite ends a transaction itself when the disk is full, but the driver still counts it as open: a later "commit"
     // on that connection only releases a savepoint and never reaches the disk. And a connection that was opened while
     // the database was read-only may never write. Both are closed.
-    options.map_sqlx_postgres_opts(|options| options.statement_cache_capacity(PREPARED_STATEMENTS));
+    options.map_sqlx_postgres_opts(prepare);
     options.map_sqlx_sqlite_pool_opts(|options| {
         options
             .after_release(|connection, about| {
@@ -69,11 +105,14 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
             })
             .before_acquire(|_, about| Box::pin(async move { Ok(!is_distrusted(about.age)) }))
     });
-    options.map_sqlx_postgres_pool_opts(|options| {
-        options
-            .after_release(|_, about| Box::pin(async move { Ok(!is_distrusted(about.age)) }))
-            .before_acquire(|_, about| Box::pin(async move { Ok(!is_distrusted(about.age)) }))
-    });
+    match primary.cloned() {
+        Some(primary) => options.map_sqlx_postgres_pool_opts(move |options| at_primary(options, &primary)),
+        None => options.map_sqlx_postgres_pool_opts(|options| {
+            options
+                .after_release(|_, about| Box::pin(async move { Ok(!is_distrusted(about.age)) }))
+                .before_acquire(|_, about| Box::pin(async move { Ok(!is_distrusted(about.age)) }))
+        }),
+    };
     let mut db = Database::connect(options).await.map_err(|error| {
         tracing::debug!(%error, "connecting to the database failed");
         let why = match &error {
@@ -95,4 +134,29 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
     });
     debug_assert!(matches!(db.get_database_backend(), DbBackend::Sqlite | DbBackend::Postgres));
     Ok(db)
+}
+
+/// Refuses connections to a host that is not the primary.
+fn at_primary(options: PgPoolOptions, primary: &Arc<Primary>) -> PgPoolOptions {
+    let (opened, released, acquired) = (primary.clone(), primary.clone(), primary.clone());
+    options
+        .after_connect(move |connection, _| {
+            let primary = opened.clone();
+            Box::pin(async move { primary.require_primary(connection).await })
+        })
+        .after_release(move |_, about| {
+            let usable = !is_distrusted(about.age) && !released.is_former(about.age);
+            Box::pin(async move { Ok(usable) })
+        })
+        // A host without power answers nothing at all: a connection to a former host must not be asked first.
+        .test_before_acquire(false)
+        .before_acquire(move |connection, about| {
+            let primary = acquired.clone();
+            Box::pin(async move {
+                if is_distrusted(about.age) || primary.is_former(about.age) {
+                    return Ok(false);
+                }
+                primary.require_answer(connection).await.map(|()| true)
+            })
+        })
 }

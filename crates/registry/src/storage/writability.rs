@@ -9,6 +9,11 @@ use crate::storage::writability;
 use sea_orm::sqlx;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+/// Notified when a statement fails because the database is away or read-only.
+static DOUBTS: Notify = Notify::const_new();
 
 static STATE: Mutex<State> = Mutex::new(State { fault: None, distrusted: None });
 
@@ -24,8 +29,16 @@ pub(crate) fn with_state<T>(look: impl FnOnce(&mut State) -> T) -> T {
     look(&mut STATE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// The next statement that fails because the database is away or read-only; it counts from this call on.
+pub(crate) fn doubts() -> Notified<'static> {
+    DOUBTS.notified()
+}
+
 /// Records a fault; logs it once, not for each request.
 pub(crate) fn note(fault: DatabaseFault, error: &sqlx::Error) {
+    if matches!(fault, DatabaseFault::Away | DatabaseFault::ReadOnly) {
+        DOUBTS.notify_waiters();
+    }
     if !fault.stops_writing() {
         return;
     }

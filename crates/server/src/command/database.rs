@@ -207,6 +207,10 @@ pub(super) fn database_name(url: &DatabaseUrl) -> String {
     if url.is_sqlite() {
         return "in memory".to_owned();
     }
+    if let Some(hosts) = url.hosts() {
+        let path = Url::parse(hosts.first_url()).map_or_else(|_| String::new(), |url| url.path().to_owned());
+        return format!("{hosts}{path}");
+    }
     let Ok(url) = Url::parse(url.expose()) else { return "PostgreSQL".to_owned() };
     let named =
         |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
@@ -232,7 +236,9 @@ mod tests {
             ("postgres:///registry?host=/run/postgresql&password=s3cret", "/run/postgresql/registry"),
             ("sqlite:///var/lib/registry.sqlite?mode=rwc", "/var/lib/registry.sqlite"),
             ("sqlite::memory:", "in memory"),
+            ("postgres://me:s3cret@h1:5433,h2/registry?sslmode=require", "h1:5433,h2:5432/registry"),
             ("postgres s3cret", "PostgreSQL"),
+            ("postgres://me:s3cret@h1:x,h2/registry", "PostgreSQL"),
         ] {
             assert_eq!(database_name(&DatabaseUrl::from(url.to_owned())), name);
         }

@@ -1,10 +1,11 @@
 //! Values that are masked in logs, errors and the output of `check`.
 
+use registry::DatabaseHosts;
 use registry_core::secret::Secret;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
-use url::Url;
+use url::{Position, Url};
 
 /// The mask for a text that may be a secret as a whole. Inside a URL the mask is `redacted`: brackets would be escaped there.
 const MASK: &str = "[redacted]";
@@ -72,8 +73,9 @@ impl DatabaseUrl {
         if self.is_sqlite() {
             return self.0.clone();
         }
+        let hosts = self.hosts();
         // A text that is not a URL may be a password that was put in the wrong place.
-        let Ok(mut url) = Url::parse(&self.0) else {
+        let Ok(mut url) = Url::parse(hosts.as_ref().map_or(&self.0, DatabaseHosts::first_url)) else {
             return MASK.to_owned();
         };
         if url.password().is_some() {
@@ -90,7 +92,17 @@ impl DatabaseUrl {
         if !pairs.is_empty() {
             url.query_pairs_mut().clear().extend_pairs(pairs);
         }
-        url.to_string()
+        match hosts {
+            Some(hosts) => {
+                format!("{}{hosts}{}", &url[..Position::BeforeHost], &url[Position::AfterPort..])
+            }
+            None => url.to_string(),
+        }
+    }
+
+    /// The hosts, where there are several: `Url` knows no list.
+    pub fn hosts(&self) -> Option<DatabaseHosts> {
+        DatabaseHosts::parse(&self.0).ok().flatten().filter(|hosts| hosts.are_several())
     }
 }
 
@@ -125,6 +137,11 @@ mod tests {
                 "postgres://db/registry?user=me&password=redacted",
             ),
             ("postgres://me@db/registry", "postgres://me@db/registry"),
+            (
+                "postgres://me:s3cret@h1:5433,h2/registry?sslpassword=s3cret&target_session_attrs=read-write",
+                "postgres://me:redacted@h1:5433,h2:5432/registry?sslpassword=redacted",
+            ),
+            ("postgres://me:s3cret@h1:x,h2/registry", "[redacted]"),
             ("s3cret", "[redacted]"),
             ("sqlite://./data/registry.sqlite?mode=rwc", "sqlite://./data/registry.sqlite?mode=rwc"),
         ] {

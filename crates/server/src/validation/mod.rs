@@ -10,7 +10,7 @@ mod secrets;
 mod settings;
 
 use crate::config::Config;
-use registry::Settings;
+use registry::{DatabaseHosts, Settings};
 use registry_core::finding::{Finding, Findings};
 use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
@@ -140,6 +140,8 @@ impl Config {
                 "invalid_url",
                 "`database.url` begins with `sqlite://` or `postgres://`.",
             ));
+        } else if let Err(why) = DatabaseHosts::parse(url.expose()) {
+            findings.push(Finding::error("/database/url", "invalid_url", format!("`database.url`: {why}.")));
         }
     }
 
@@ -183,6 +185,9 @@ mod tests {
             ("SERVER__PUBLIC_URL", "https://me:pw@registry.example", "server.public_url"),
             ("SERVER__WORKERS", "0", "server.workers"),
             ("DATABASE__URL", "mysql://db/registry", "database.url"),
+            ("DATABASE__URL", "postgres://h1:5432,h2:/registry", "database.url"),
+            ("DATABASE__URL", "postgres://h1,h2/registry?target_session_attrs=any", "database.url"),
+            ("DATABASE__URL", "sqlite://r.sqlite?target_session_attrs=primary", "database.url"),
             ("DATABASE__MAX_CONNECTIONS", "0", "database.max_connections"),
             ("GATEWAY__URLS", "https://a.example,http://b.example", "gateway.urls[1]"),
             ("GATEWAY__URLS", "", "gateway.urls"),

@@ -6,6 +6,7 @@
 //!   flight).
 //! * `access_log`: who read which secret, and when each API key was last used; written in the background.
 //! * `changes`: the newest changes, for gateways that follow them.
+//! * `commit_listener`: how the watcher hears of commits of other processes.
 //! * `watcher`: the task that reads every commit, of this and of other processes, and invalidates the entries that the
 //!   commit changed.
 //!
@@ -18,6 +19,7 @@
 
 mod access_log;
 mod changes;
+mod commit_listener;
 mod document;
 mod identity;
 mod lookup;

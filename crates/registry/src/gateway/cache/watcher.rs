@@ -1,6 +1,7 @@
 //! The task that learns of every commit and keeps true what is held.
 
 use super::changes::{PRUNED, events_of, pruned};
+use super::commit_listener::CommitListener;
 use super::document::CachedDocument;
 use super::identity::Identity;
 use crate::gateway::Gateway;
@@ -9,14 +10,8 @@ use crate::lookup::tally;
 use crate::storage::columns::millis;
 use crate::storage::deployment_values::record;
 use crate::storage::entity::change;
-use crate::storage::notify::CHANNEL;
 use crate::{Error, Result};
-use sea_orm::sqlx::Connection;
-use sea_orm::sqlx::postgres::PgListener;
-use sea_orm::sqlx::sqlite::SqliteConnection;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sqlx,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -27,8 +22,6 @@ use uuid::Uuid;
 
 /// How long at most until a commit of another process is seen when nothing tells of it.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How often another process's commits are looked for in SQLite; the look costs some microseconds.
-const SQLITE_POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often a database that is away is tried.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(200);
 /// How long the database may take to answer before it counts as away.
@@ -62,8 +55,13 @@ impl Gateway<'_> {
     async fn run(self, database_url: &str) {
         let mut listener = CommitListener::Polling;
         let (mut last_maintenance, mut last_sum) = (Instant::now(), Instant::now());
+        let mut moves = self.registry.primary_moves();
         loop {
             let commit = self.registry.next_commit();
+            if std::mem::replace(&mut moves, self.registry.primary_moves()) != moves {
+                listener = CommitListener::Polling;
+                self.distrust();
+            }
             let caught_up = tokio::time::timeout(DATABASE_TIMEOUT, self.catch_up()).await;
             let live = &self.registry.inner.live;
             match caught_up
@@ -87,8 +85,7 @@ impl Gateway<'_> {
             }
             if matches!(listener, CommitListener::Polling) {
                 // What was committed before it listened is caught up with at once.
-                listener =
-                    CommitListener::open(self.registry.db().get_database_backend(), database_url).await;
+                listener = CommitListener::open(self.registry.db(), database_url).await;
                 if !matches!(listener, CommitListener::Polling) {
                     continue;
                 }
@@ -111,6 +108,14 @@ impl Gateway<'_> {
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
+    }
+
+    /// For another primary: without synchronous replication the last commits of the former one are lost, and their revisions
+    /// are given again. What is held still answers while the database is away.
+    fn distrust(self) {
+        let live = &self.registry.inner.live;
+        live.documents.invalidate_all();
+        live.identities_due.store(true, Ordering::SeqCst);
     }
 
     /// Takes in every change since the last time.
@@ -241,62 +246,4 @@ impl Gateway<'_> {
         }
         Ok(())
     }
-}
-
-/// What hears of other processes' commits.
-enum CommitListener {
-    /// Nothing does: the safety net is all there is.
-    Polling,
-    Sqlite(SqliteConnection, i64),
-    Postgres(PgListener),
-}
-
-impl CommitListener {
-    async fn open(backend: DbBackend, url: &str) -> Self {
-        let opened = match backend {
-            DbBackend::Postgres => postgres(url).await.map(Self::Postgres),
-            _ if url.contains(":memory:") => return Self::Polling,
-            _ => sqlite(url).await.map(|connection| Self::Sqlite(connection, 0)),
-        };
-        opened.unwrap_or_else(|error| {
-            tracing::warn!(%error, "commits of other processes are only seen twice a second");
-            Self::Polling
-        })
-    }
-
-    /// Returns when another process may have committed.
-    async fn changed(&mut self) {
-        loop {
-            let heard = match self {
-                Self::Polling => std::future::pending().await,
-                Self::Postgres(listener) => listener.recv().await.map(|_| true),
-                Self::Sqlite(connection, seen) => {
-                    tokio::time::sleep(SQLITE_POLL_INTERVAL).await;
-                    let version: std::result::Result<i64, _> =
-                        sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *connection).await;
-                    version.map(|version| std::mem::replace(seen, version) != version)
-                }
-            };
-            match heard {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(_) => {
-                    *self = Self::Polling;
-                    return;
-                }
-            }
-        }
-    }
-}
-
-async fn postgres(url: &str) -> std::result::Result<PgListener, sqlx::Error> {
-    let mut listener = PgListener::connect(url).await?;
-    listener.listen(CHANNEL).await?;
-    Ok(listener)
-}
-
-async fn sqlite(url: &str) -> std::result::Result<SqliteConnection, sqlx::Error> {
-    let mut connection = SqliteConnection::connect(url).await?;
-    sqlx::query("PRAGMA query_only = ON").execute(&mut connection).await?;
-    Ok(connection)
 }
