@@ -1,5 +1,8 @@
 //! A PostgreSQL of a test's own, that it may kill.
 
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -64,7 +67,86 @@ impl Cluster {
         self.folder.path().join("full")
     }
 
+    /// A standby of this one, streaming from it. Every commit waits from now on until the standby has it on its disk
+    /// (`synchronous_commit=on`); the standby itself, once promoted, waits for nobody.
+    pub async fn start_standby(&self) -> Self {
+        let standby = Self::place().await;
+        let (from, data) = (self.port.to_string(), standby.data());
+        let copy = ["-h", "127.0.0.1", "-p", &from, "-U", "registry", "-R", "-X", "stream", "-c", "fast"];
+        let data = ["--no-sync", "-D", data.to_str().expect("text")];
+        standby.run("pg_basebackup", &[&copy[..], &data[..]].concat()).await;
+        standby.begin().await;
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'").await;
+        self.execute("SELECT pg_reload_conf()").await;
+        self.until("SELECT (count(*) = 1)::text FROM pg_stat_replication WHERE sync_state = 'sync'").await;
+        standby
+    }
+
+    /// Makes a standby the primary; returns when it can be written.
+    pub async fn promote(&self) {
+        let data = self.data();
+        self.run("pg_ctl", &["-D", data.to_str().expect("text"), "-w", "promote"]).await;
+    }
+
+    /// Runs a statement.
+    pub async fn execute(&self, sql: &str) {
+        let db = Database::connect(self.url()).await.expect("the cluster");
+        db.execute_unprepared(sql).await.expect("the statement runs");
+        db.close().await.expect("close");
+    }
+
+    /// The one text that a statement answers.
+    pub async fn ask(&self, sql: &str) -> String {
+        let db = Database::connect(self.url()).await.expect("the cluster");
+        let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
+        let text = row.expect("the statement runs").expect("a row").try_get_by_index(0).expect("a text");
+        db.close().await.expect("close");
+        text
+    }
+
+    /// Asks until the answer is `true`.
+    pub async fn until(&self, sql: &str) {
+        let asked = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+            while self.ask(sql).await != "true" {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        });
+        asked.await.unwrap_or_else(|_| panic!("never: {sql}"));
+    }
+
+    /// `kill -9` to every process of it: the machine is gone.
+    pub fn kill_every_process(&self) {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("it runs");
+        let first = file.lines().next().expect("a process id").to_owned();
+        let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
+        let children = children.expect("its processes");
+        for process in std::iter::once(first.as_str()).chain(children.split_whitespace()) {
+            let pid = Pid::from_raw(process.parse().expect("a process id")).expect("a process id");
+            // One of the children may have ended meanwhile.
+            let killed = kill_process(pid, Signal::KILL);
+            assert!(matches!(killed, Ok(()) | Err(Errno::SRCH)), "{killed:?}");
+        }
+    }
+
+    /// `host:port`.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     async fn prepare() -> Self {
+        let this = Self::place().await;
+        let data = this.data();
+        let data = data.to_str().expect("text");
+        this.run(
+            "initdb",
+            &["-D", data, "-U", "registry", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"],
+        )
+        .await;
+        this
+    }
+
+    /// Where one will be, and its port.
+    async fn place() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         if is_root() {
             let folder = folder.path().to_str().expect("text");
@@ -74,15 +156,7 @@ impl Cluster {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
-        let this = Self { folder, port, shim: None };
-        let data = this.data();
-        let data = data.to_str().expect("text");
-        this.run(
-            "initdb",
-            &["-D", data, "-U", "registry", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"],
-        )
-        .await;
-        this
+        Self { folder, port, shim: None }
     }
 
     /// What to open.

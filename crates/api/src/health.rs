@@ -146,6 +146,13 @@ fn held(registry: &Registry) -> String {
     let (documents, bytes) = registry.gateway().cached_documents();
     let writable = u8::from(registry.deployment().unwritable().is_none());
     let stale = registry.gateway().away_since().map_or(0, |since| (registry.now() - since).num_seconds());
+    let replica = registry.deployment().uses_replica().map_or_else(String::new, |used| {
+        format!(
+            "# HELP mcp_registry_database_replica_used Whether lists are read from the replica.\n\
+             # TYPE mcp_registry_database_replica_used gauge\nmcp_registry_database_replica_used {}\n",
+            u8::from(used)
+        )
+    });
     format!(
         "# HELP mcp_registry_gateway_held_documents Documents in memory for gateways.\n\
          # TYPE mcp_registry_gateway_held_documents gauge\nmcp_registry_gateway_held_documents {documents}\n\
@@ -154,7 +161,7 @@ fn held(registry: &Registry) -> String {
          # HELP mcp_registry_gateway_stale_seconds How long the database has been away.\n\
          # TYPE mcp_registry_gateway_stale_seconds gauge\nmcp_registry_gateway_stale_seconds {stale}\n\
          # HELP mcp_registry_database_writable Whether the last write to the database succeeded.\n\
-         # TYPE mcp_registry_database_writable gauge\nmcp_registry_database_writable {writable}\n"
+         # TYPE mcp_registry_database_writable gauge\nmcp_registry_database_writable {writable}\n{replica}"
     )
 }
 

@@ -155,6 +155,8 @@ struct Inner {
     db: DatabaseConnection,
     /// What keeps `db` at the primary, where `database.url` names several hosts.
     follower: Option<storage::primary::Follower>,
+    /// What answers lists besides `db`.
+    replica: Option<storage::replica::Replica>,
     settings: Settings,
     in_force: std::sync::RwLock<Arc<storage::settings_generations::InForce>>,
     ring: SealingRing,

@@ -51,6 +51,8 @@ pub struct Settings {
     pub secrets: BTreeMap<String, SecretReference>,
     /// Retention of audit events; `None`: for ever.
     pub audit_keep: Option<Duration>,
+    /// URL of a PostgreSQL replica that answers lists; `None`: none.
+    pub read_url: Option<Secret>,
     /// Maximum of database connections of one process.
     pub max_connections: u32,
     /// How many servers a save, and each batch of a rollout, visits.
@@ -76,6 +78,7 @@ impl Default for Settings {
             trusted_proxies: TrustedProxies::default(),
             secrets: BTreeMap::new(),
             audit_keep: None,
+            read_url: None,
             max_connections: 10,
             rollout_sizes: RolloutSizes::default(),
         }

@@ -2,7 +2,9 @@
 
 pub(crate) mod backup;
 mod crash;
+mod failover;
 mod faults;
 mod race;
 mod read_only;
+mod read_replica;
 mod shutdown;

@@ -11,7 +11,8 @@ use registry_core::clock::Timestamp;
 use registry_core::id::{AuditEventId, WorkspaceId};
 use registry_core::permission::Permission;
 use sea_orm::{
-    ColumnTrait, EntityTrait, IntoSimpleExpr, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoSimpleExpr, Order, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -94,17 +95,17 @@ impl Audit<'_> {
         request: PageRequest,
     ) -> Result<Page<AuditEvent>> {
         actor.require_organisation(Permission::ReadAudit)?;
-        let db = self.registry.db();
+        let db = &self.registry.list_db(actor);
         let order = ListOrder {
             terms: vec![(audit_event::Column::Number.into_simple_expr(), Order::Desc)],
             place: |row: &audit_event::Model| (row.number, row.id),
         };
-        let (oldest, newest) = self.ends().await?;
+        let (oldest, newest) = ends(db).await?;
         let kept = u64::try_from((newest - oldest).saturating_add(1)).unwrap_or_default();
         let (is_empty, scans) = (filter.is_empty(), filter.scans());
         let all = filter::select(db, filter).await?;
         if let Some(cursor) = request.cursor.filter(|_| scans) {
-            let range = self.scan(all, AuditCursor::Before(cursor.key()), request.size).await?;
+            let range = scan(db, all, AuditCursor::Before(cursor.key()), request.size).await?;
             let items =
                 range.items.into_iter().map(TryInto::try_into).collect::<Result<Vec<AuditEvent>>>()?;
             let page = Page::whole(items);
@@ -143,68 +144,12 @@ impl Audit<'_> {
     ) -> Result<AuditRange> {
         actor.require_organisation(Permission::ReadAudit)?;
         let scans = filter.scans();
-        let select = filter::select(self.registry.db(), filter).await?;
+        let db = &self.registry.list_db(actor);
+        let select = filter::select(db, filter).await?;
         let found =
-            if scans { self.scan(select, seek, size).await? } else { self.read(select, seek, size).await? };
+            if scans { scan(db, select, seek, size).await? } else { read(db, select, seek, size).await? };
         let items = found.items.into_iter().map(TryInto::try_into).collect::<Result<Vec<AuditEvent>>>()?;
         Ok(AuditRange { items, older: found.older, newer: found.newer })
-    }
-
-    /// Reads until the page is full.
-    async fn read(self, select: Select<audit_event::Entity>, seek: AuditCursor, size: u64) -> Result<Rows> {
-        use audit_event::Column::Number;
-        let select = match seek {
-            AuditCursor::Newest => select.order_by_desc(Number),
-            AuditCursor::Before(number) => select.filter(Number.lt(number)).order_by_desc(Number),
-            AuditCursor::After(number) => select.filter(Number.gt(number)).order_by_asc(Number),
-        };
-        // One more than is shown says whether there are more.
-        let mut items = select.limit(size.saturating_add(1)).all(self.registry.db()).await?;
-        let more = items.len() as u64 > size;
-        items.truncate(usize::try_from(size).unwrap_or(usize::MAX));
-        let upwards = matches!(seek, AuditCursor::After(_));
-        if upwards {
-            items.reverse();
-        }
-        let (first, last) = (items.first().map(|row| row.number), items.last().map(|row| row.number));
-        Ok(Rows {
-            older: last.filter(|_| upwards || more),
-            newer: first.filter(|_| if upwards { more } else { seek != AuditCursor::Newest }),
-            items,
-        })
-    }
-
-    /// Reads until the page is full, or [`MAX_SCANNED`] numbers are looked at.
-    async fn scan(self, select: Select<audit_event::Entity>, seek: AuditCursor, size: u64) -> Result<Rows> {
-        use audit_event::Column::Number;
-        let (oldest, newest) = self.ends().await?;
-        let (above, below) = match seek {
-            AuditCursor::Newest => (newest.saturating_sub(MAX_SCANNED), newest.saturating_add(1)),
-            AuditCursor::Before(number) => (number.saturating_sub(MAX_SCANNED), number),
-            AuditCursor::After(number) => (number, number.saturating_add(MAX_SCANNED)),
-        };
-        let select = select.filter(Number.gt(above)).filter(Number.lt(below));
-        let mut found = self.read(select, seek, size).await?;
-        match seek {
-            AuditCursor::After(_) if found.newer.is_none() && below <= newest => {
-                found.newer = Some(below - 1);
-            }
-            AuditCursor::Newest | AuditCursor::Before(_) if found.older.is_none() && above >= oldest => {
-                found.older = Some(above + 1);
-            }
-            _ => {}
-        }
-        Ok(found)
-    }
-
-    /// The numbers of the oldest and the newest event that are kept; of an empty log 1 and 0.
-    async fn ends(self) -> Result<(i64, i64)> {
-        use audit_event::Column::Number;
-        let numbers = || audit_event::Entity::find().select_only().column(Number);
-        let oldest: Option<i64> = numbers().order_by_asc(Number).into_tuple().one(self.registry.db()).await?;
-        let newest: Option<i64> =
-            numbers().order_by_desc(Number).into_tuple().one(self.registry.db()).await?;
-        Ok((oldest.unwrap_or(1), newest.unwrap_or(0)))
     }
 
     /// Timestamp of the oldest event that is kept.
@@ -213,6 +158,72 @@ impl Audit<'_> {
         let select = audit_event::Entity::find().order_by_asc(audit_event::Column::Number);
         Ok(select.one(self.registry.db()).await?.map(|row| moment(row.at)))
     }
+}
+
+/// Reads until the page is full.
+async fn read(
+    db: &impl ConnectionTrait,
+    select: Select<audit_event::Entity>,
+    seek: AuditCursor,
+    size: u64,
+) -> Result<Rows> {
+    use audit_event::Column::Number;
+    let select = match seek {
+        AuditCursor::Newest => select.order_by_desc(Number),
+        AuditCursor::Before(number) => select.filter(Number.lt(number)).order_by_desc(Number),
+        AuditCursor::After(number) => select.filter(Number.gt(number)).order_by_asc(Number),
+    };
+    // One more than is shown says whether there are more.
+    let mut items = select.limit(size.saturating_add(1)).all(db).await?;
+    let more = items.len() as u64 > size;
+    items.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+    let upwards = matches!(seek, AuditCursor::After(_));
+    if upwards {
+        items.reverse();
+    }
+    let (first, last) = (items.first().map(|row| row.number), items.last().map(|row| row.number));
+    Ok(Rows {
+        older: last.filter(|_| upwards || more),
+        newer: first.filter(|_| if upwards { more } else { seek != AuditCursor::Newest }),
+        items,
+    })
+}
+
+/// Reads until the page is full, or [`MAX_SCANNED`] numbers are looked at.
+async fn scan(
+    db: &impl ConnectionTrait,
+    select: Select<audit_event::Entity>,
+    seek: AuditCursor,
+    size: u64,
+) -> Result<Rows> {
+    use audit_event::Column::Number;
+    let (oldest, newest) = ends(db).await?;
+    let (above, below) = match seek {
+        AuditCursor::Newest => (newest.saturating_sub(MAX_SCANNED), newest.saturating_add(1)),
+        AuditCursor::Before(number) => (number.saturating_sub(MAX_SCANNED), number),
+        AuditCursor::After(number) => (number, number.saturating_add(MAX_SCANNED)),
+    };
+    let select = select.filter(Number.gt(above)).filter(Number.lt(below));
+    let mut found = read(db, select, seek, size).await?;
+    match seek {
+        AuditCursor::After(_) if found.newer.is_none() && below <= newest => {
+            found.newer = Some(below - 1);
+        }
+        AuditCursor::Newest | AuditCursor::Before(_) if found.older.is_none() && above >= oldest => {
+            found.older = Some(above + 1);
+        }
+        _ => {}
+    }
+    Ok(found)
+}
+
+/// The numbers of the oldest and the newest event that are kept; of an empty log 1 and 0.
+async fn ends(db: &impl ConnectionTrait) -> Result<(i64, i64)> {
+    use audit_event::Column::Number;
+    let numbers = || audit_event::Entity::find().select_only().column(Number);
+    let oldest: Option<i64> = numbers().order_by_asc(Number).into_tuple().one(db).await?;
+    let newest: Option<i64> = numbers().order_by_desc(Number).into_tuple().one(db).await?;
+    Ok((oldest.unwrap_or(1), newest.unwrap_or(0)))
 }
 
 /// Rows of a range.

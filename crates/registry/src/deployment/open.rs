@@ -12,6 +12,7 @@ use crate::storage::connect::{Missing, Opened, connect};
 use crate::storage::deployment_values::{KEY_CHECK, record, recorded};
 use crate::storage::durability::Durability;
 use crate::storage::entity::organisation;
+use crate::storage::replica::Replica;
 use crate::storage::settings_generations::{InForce, SettingsStatus};
 use crate::{Error, ExternalServices, Inner, Registry, Result, SealingRing, Settings};
 use registry_core::clock::Clock;
@@ -101,9 +102,14 @@ impl Registry {
                 .map_err(|message| Error::Unavailable(format!("`auth.oidc.algorithms`: {message}")))?;
         }
         let Opened { db, follower } = connect(database_url, settings.max_connections, missing).await?;
+        let replica = match &settings.read_url {
+            Some(url) => Some(Replica::open(url.expose(), settings.max_connections, db.clone()).await?),
+            None => None,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 db,
+                replica,
                 follower,
                 ring,
                 bearer,

@@ -3,6 +3,7 @@
 use crate::deployment::Deployment;
 use crate::storage::database_fault::DatabaseFault;
 use crate::storage::deployment_values::record;
+use crate::storage::replica::Replica;
 use crate::storage::writability::with_state;
 use crate::{Actor, Error, Result};
 use serde_json::json;
@@ -14,6 +15,11 @@ impl Deployment<'_> {
     /// Why the database cannot be written, a sentence; `None` while writes succeed.
     pub fn unwritable(self) -> Option<&'static str> {
         with_state(|state| state.fault).map(DatabaseFault::sentence)
+    }
+
+    /// Whether lists are read from the replica now; `None`: none is configured.
+    pub fn uses_replica(self) -> Option<bool> {
+        self.registry.inner.replica.as_ref().map(Replica::is_used)
     }
 
     /// If the last write failed: tries whether a write succeeds now.

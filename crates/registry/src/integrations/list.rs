@@ -106,13 +106,13 @@ impl Integrations<'_> {
             let workspace = workspaces::find(self.registry.db(), actor, reference).await?;
             select = select.filter(usable_in(WorkspaceId(workspace.id)));
         }
-        let (db, order) = (self.registry.db(), order(actor, filter.sort));
+        let (db, order) = (&self.registry.list_db(actor), order(actor, filter.sort));
         let place = self.place(actor, filter.sort, request).await?;
         let select = narrowed(select, actor, &filter);
         let found = pagination::fetch_ordered(db, select, &order, place, request, Total::Counted).await?;
-        let counts = counts_of(self.registry.db(), actor, found.items.iter().map(|model| model.id)).await?;
-        let owners = owners_of(self.registry.db(), &found.items).await?;
-        let mut mapped = mappings_of(self.registry.db(), found.items.iter().map(|model| model.id)).await?;
+        let counts = counts_of(db, actor, found.items.iter().map(|model| model.id)).await?;
+        let owners = owners_of(db, &found.items).await?;
+        let mut mapped = mappings_of(db, found.items.iter().map(|model| model.id)).await?;
         found.try_map(|model| {
             let counts = counts.get(&model.id).copied().unwrap_or_default();
             let owner = model.workspace_id.and_then(|id| owners.get(&id).cloned());
@@ -158,7 +158,7 @@ impl Integrations<'_> {
             .expr_as(count(is_pre_registered(actor)), "by_hand")
             .expr_as(count(Condition::all().add(integration::Column::Enabled.eq(false))), "disabled")
             .into_tuple()
-            .one(self.registry.db())
+            .one(&self.registry.list_db(actor))
             .await?;
         let (all, attention, custom_metadata, pre_registered, disabled) = row.unwrap_or_default();
         let whole = |number: Option<i64>| u64::try_from(number.unwrap_or_default()).unwrap_or_default();

@@ -126,7 +126,7 @@ impl Registrations<'_> {
         request: PageRequest,
     ) -> Result<Page<Registration>> {
         actor.require(Permission::ReadRegistrations)?;
-        let db = self.registry.db();
+        let db = &self.registry.list_db(actor);
         let chosen = self.choose(actor, &filter).await?;
         let mut page = chosen.page(db, request).await?;
         let items = self.show(db, std::mem::take(&mut page.items)).await?;
@@ -138,7 +138,7 @@ impl Registrations<'_> {
     pub async fn counts(self, actor: &Actor, mut filter: RegistrationFilter) -> Result<Vec<(State, u64)>> {
         actor.require(Permission::ReadRegistrations)?;
         filter.states = State::ALL.to_vec();
-        self.choose(actor, &filter).await?.counts(self.registry.db()).await
+        self.choose(actor, &filter).await?.counts(&self.registry.list_db(actor)).await
     }
 
     /// One registration with its attempts and clients.

@@ -115,7 +115,7 @@ impl Orphans<'_> {
             );
         }
         let place = request.cursor.map(|cursor| vec![cursor.key().into(), cursor.id().into()]);
-        let db = self.registry.db();
+        let db = &self.registry.list_db(actor);
         let order = newest_first();
         let found = pagination::fetch_ordered(db, select, &order, place, request, Total::Counted);
         found.await?.try_map(TryInto::try_into)

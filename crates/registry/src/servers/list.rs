@@ -54,7 +54,7 @@ impl Servers<'_> {
             (Some(_), Some(_)) => Total::Counted,
             (one, other) => {
                 let scope = one.or(other).unwrap_or(tally::ORGANISATION);
-                Total::Known(tally::one(db, scope).await?.servers)
+                Total::Known(tally::one(&self.registry.list_db(actor), scope).await?.servers)
             }
         };
         if let Some(text) = filter.search.filter(|text| !text.is_empty()) {
@@ -79,6 +79,7 @@ impl Servers<'_> {
             select = select.filter(any.add(server::Column::SlugKey.is_in(keys)));
         }
         let (order, place) = (by_slug(), self.place(request).await?);
+        let db = &self.registry.list_db(actor);
         let found = pagination::fetch_ordered(db, select, &order, place, request, total).await?;
         self.show(db, found).await
     }

@@ -57,6 +57,22 @@ pub(crate) async fn connect(url: &str, max_connections: u32, missing: Missing) -
     Ok(Opened { db, follower: Some(follower) })
 }
 
+/// Opens a replica, without connecting to it: a process starts and works without it.
+pub(crate) async fn connect_replica(url: &str, max_connections: u32) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .sqlx_logging(false)
+        .max_connections(max_connections)
+        .connect_lazy(true)
+        .acquire_timeout(Duration::from_secs(1))
+        .map_sqlx_postgres_opts(prepare);
+    let mut db = Database::connect(options)
+        .await
+        .map_err(|_| Error::Unavailable("`database.read_url` is not a PostgreSQL URL.".to_owned()))?;
+    count_statements(&mut db);
+    Ok(db)
+}
+
 /// What every connection to PostgreSQL has.
 fn prepare(options: PgConnectOptions) -> PgConnectOptions {
     options.statement_cache_capacity(PREPARED_STATEMENTS)
@@ -125,15 +141,19 @@ async fn open(
         );
         Error::Unavailable(why.to_owned())
     })?;
-    // Statements per request: the first thing to look at when requests become slow.
+    count_statements(&mut db);
+    debug_assert!(matches!(db.get_database_backend(), DbBackend::Sqlite | DbBackend::Postgres));
+    Ok(db)
+}
+
+/// Statements per request: the first thing to look at when requests become slow.
+fn count_statements(db: &mut DatabaseConnection) {
     db.set_metric_callback(|info| {
         metrics::counter!("mcp_registry_database_statements_total").increment(1);
         if let Some(observe) = OBSERVER.get() {
             observe(info.statement);
         }
     });
-    debug_assert!(matches!(db.get_database_backend(), DbBackend::Sqlite | DbBackend::Postgres));
-    Ok(db)
 }
 
 /// Refuses connections to a host that is not the primary.

@@ -15,6 +15,7 @@ pub(crate) mod logo_queue;
 pub(crate) mod notify;
 pub(crate) mod owner;
 pub(crate) mod primary;
+pub(crate) mod replica;
 pub(crate) mod settings_generations;
 pub(crate) mod typed;
 pub(crate) mod writability;

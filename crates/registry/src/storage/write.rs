@@ -410,6 +410,9 @@ impl Write<'_> {
         drop(turn);
         registry.sync_commits().await?;
         writability::note_written();
+        if let Some(replica) = &registry.inner.replica {
+            replica.note_change(&actor);
+        }
         registry.inner.commit_notify.notify_waiters();
         if !is_step {
             registry.inner.enqueued_notify.notify_waiters();

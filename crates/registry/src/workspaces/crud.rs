@@ -135,6 +135,7 @@ impl Workspaces<'_> {
                 Some(vec![row.ok_or_else(|| cursor.unknown())?.slug_key.into()])
             }
         };
+        let db = &self.registry.list_db(actor);
         let found = pagination::fetch_ordered(db, select, &order, place, request, Total::Counted);
         found.await?.try_map(TryInto::try_into)
     }

@@ -87,9 +87,11 @@ impl Server {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite://<file>?mode=rwc` or `postgres://…`.
+    /// `sqlite://<file>?mode=rwc` or `postgres://…`, also with several hosts.
     pub url: DatabaseUrl,
-    /// The most connections one process opens to PostgreSQL.
+    /// A PostgreSQL replica that answers lists for people.
+    pub read_url: Option<DatabaseUrl>,
+    /// The most connections one process opens to PostgreSQL, and as many to the replica.
     pub max_connections: u32,
 }
 
@@ -97,6 +99,7 @@ impl Default for Database {
     fn default() -> Self {
         Self {
             url: DatabaseUrl::from("sqlite://./data/registry.sqlite?mode=rwc".to_owned()),
+            read_url: None,
             max_connections: 10,
         }
     }

@@ -143,6 +143,17 @@ impl Config {
         } else if let Err(why) = DatabaseHosts::parse(url.expose()) {
             findings.push(Finding::error("/database/url", "invalid_url", format!("`database.url`: {why}.")));
         }
+        let Some(replica) = &self.database.read_url else { return };
+        let wrong = if url.is_sqlite() {
+            "`database.read_url` is for PostgreSQL; SQLite has no replicas."
+        } else if !replica.is_postgres() || !matches!(DatabaseHosts::parse(replica.expose()), Ok(None)) {
+            "`database.read_url` begins with `postgres://` and names one host, without `target_session_attrs`."
+        } else if Url::parse(replica.expose()).is_err() {
+            "`database.read_url` is not a URL."
+        } else {
+            return;
+        };
+        findings.push(Finding::error("/database/read_url", "invalid_url", wrong));
     }
 
     fn check_log(&self, findings: &mut Findings) {
@@ -178,6 +189,29 @@ mod tests {
     }
 
     #[test]
+    fn replica_is_one_host_of_postgres() {
+        for (replica, is_valid) in [
+            ("postgres://me:s3cret@replica:5433/registry?sslmode=require", true),
+            ("postgres:///registry?host=/run/postgresql", true),
+            ("postgres://replica1,replica2/registry", false),
+            ("postgres://replica/registry?target_session_attrs=primary", false),
+            ("postgres://replica/registry?target_session_attrs=standby", false),
+            ("postgres://replica:x/registry", false),
+            ("sqlite://registry.sqlite", false),
+            ("replica", false),
+        ] {
+            let found = check(&[
+                ("DATABASE__URL", "postgres://h1,h2/registry"),
+                ("DATABASE__READ_URL", replica),
+                ("SEALING__KEYS", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
+            ]);
+            let expected =
+                if is_valid { vec![] } else { vec![("database.read_url".to_owned(), Severity::Error)] };
+            assert_eq!(found, expected, "{replica}");
+        }
+    }
+
+    #[test]
     fn invalid_setting_is_named() {
         for (name, value, key) in [
             ("SERVER__LISTEN", "localhost", "server.listen"),
@@ -188,6 +222,7 @@ mod tests {
             ("DATABASE__URL", "postgres://h1:5432,h2:/registry", "database.url"),
             ("DATABASE__URL", "postgres://h1,h2/registry?target_session_attrs=any", "database.url"),
             ("DATABASE__URL", "sqlite://r.sqlite?target_session_attrs=primary", "database.url"),
+            ("DATABASE__READ_URL", "postgres://replica/registry", "database.read_url"),
             ("DATABASE__MAX_CONNECTIONS", "0", "database.max_connections"),
             ("GATEWAY__URLS", "https://a.example,http://b.example", "gateway.urls[1]"),
             ("GATEWAY__URLS", "", "gateway.urls"),

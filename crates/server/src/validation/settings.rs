@@ -8,6 +8,7 @@ use registry_core::egress::{AllowRule, EgressPolicy};
 use registry_core::finding::{Finding, Findings};
 use registry_core::proxies::TrustedProxies;
 use registry_core::registration::{LifecycleRules, RetryRules};
+use registry_core::secret::Secret;
 use std::time::Duration;
 
 impl Config {
@@ -27,6 +28,7 @@ impl Config {
             trusted_proxies: self.trusted_proxies(findings),
             secrets: self.declared_secrets(findings),
             audit_keep: self.audit.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
+            read_url: self.database.read_url.as_ref().map(|url| Secret::new(url.expose())),
             max_connections: self.database.max_connections,
             rollout_sizes: RolloutSizes::default(),
             // Three requests may follow one another under one lease (INV-12).
