@@ -1,4 +1,4 @@
-//! A replica that answers lists for people (ADR 27): which of its answers are new enough, and what reads there.
+//! A replica that answers lists for users (ADR 27): which of its answers are new enough, and what reads there.
 //!
 //! A task notes twice a second how far the write-ahead log of the primary is, and how far the replica has replayed it. So
 //! the replica is known to have everything that was committed before some moment, whatever the clocks of the machines say

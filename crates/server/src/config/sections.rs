@@ -89,7 +89,7 @@ impl Server {
 pub struct Database {
     /// `sqlite://<file>?mode=rwc` or `postgres://…`, also with several hosts.
     pub url: DatabaseUrl,
-    /// A PostgreSQL replica that answers lists for people.
+    /// A PostgreSQL replica that answers lists for users.
     pub read_url: Option<DatabaseUrl>,
     /// The most connections one process opens to PostgreSQL, and as many to the replica.
     pub max_connections: u32,
