@@ -114,17 +114,17 @@ impl Cluster {
         asked.await.unwrap_or_else(|_| panic!("never: {sql}"));
     }
 
-    /// `kill -9` to every process of it: the machine is gone.
-    pub fn kill_every_process(&self) {
-        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("it runs");
-        let first = file.lines().next().expect("a process id").to_owned();
-        let children = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
-        let children = children.expect("its processes");
-        for process in std::iter::once(first.as_str()).chain(children.split_whitespace()) {
+    /// A signal to every process of it: with `KILL` its machine is gone, with `STOP` it is silent, until `CONT`.
+    pub fn signal_every_process(&self, signal: Signal) {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        let Some(first) = file.lines().next() else { return };
+        let children =
+            std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap_or_default();
+        for process in std::iter::once(first).chain(children.split_whitespace()) {
             let pid = Pid::from_raw(process.parse().expect("a process id")).expect("a process id");
             // One of the children may have ended meanwhile.
-            let killed = kill_process(pid, Signal::KILL);
-            assert!(matches!(killed, Ok(()) | Err(Errno::SRCH)), "{killed:?}");
+            let sent = kill_process(pid, signal);
+            assert!(matches!(sent, Ok(()) | Err(Errno::SRCH)), "{sent:?}");
         }
     }
 
@@ -196,6 +196,8 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        // One that is stopped would not end.
+        self.signal_every_process(Signal::CONT);
         let mut command = as_postgres(&postgres_program("pg_ctl"), self.folder.path());
         command.arg("-D").arg(self.data()).args(["-m", "immediate", "stop"]);
         drop(

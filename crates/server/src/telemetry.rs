@@ -18,8 +18,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, registry};
 
 /// What others say about their insides, and the middleware that would log every refused request's error with `Debug`
-/// (the API logs what is worth it itself). `log.level` may name them to hear more.
-const QUIET: &str = "actix_server=warn,sea_orm_migration=warn,sqlx=warn,tracing_actix_web=off";
+/// (the API logs what is worth it itself). A pool logs an error for each connection to a host that is not the primary; the
+/// search for the primary is logged once. `log.level` may name them to hear more.
+const QUIET: &str =
+    "actix_server=warn,sea_orm_migration=warn,sqlx=warn,sqlx_core::pool=off,tracing_actix_web=off";
 
 /// Starts logging to standard error, once per process; later calls change nothing.
 pub fn init(log: &Log) {

@@ -2,6 +2,8 @@
 
 use registry_core::permission::Role;
 use reqwest::Method;
+use rstest::rstest;
+use rustix::process::Signal;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -103,14 +105,27 @@ async fn missing(cluster: &Cluster, slugs: &[String]) -> String {
         .await
 }
 
+/// How the primary is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// Its processes end, so that its connections do.
+    Killed,
+    /// Nothing answers, and nothing says so: as without power, or behind a broken network.
+    Silent,
+}
+
+#[rstest]
+#[case::killed(Loss::Killed)]
+#[case::silent(Loss::Silent)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn promoted_standby_takes_the_writes_and_no_acknowledged_write_is_lost() {
+async fn promoted_standby_takes_the_writes_and_no_acknowledged_write_is_lost(#[case] loss: Loss) {
     let primary = Cluster::start().await;
     let standby = primary.start_standby().await;
     // The standby comes first: its turn is not now.
     let installed = Installation::new(TestDatabase::in_cluster(url(&[&standby, &primary])));
     installed.run(&["migrate"]).await;
-    let installed = installed.with("DATABASE__URL", &url(&[&primary, &standby]));
+    // Requests that wait for a silent host end by this limit alone.
+    let installed = installed.with("DATABASE__URL", &url(&[&primary, &standby])).with("LIMITS__SECONDS", "5");
     let (admin, key) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
     let serving = installed.serve(&[]).await;
     let (client, gateway) = (serving.client(&admin), serving.client(&key));
@@ -126,7 +141,10 @@ async fn promoted_standby_takes_the_writes_and_no_acknowledged_write_is_lost() {
 
     let load = Load::start(&client, &gateway);
     load.until_acknowledged(40).await;
-    primary.kill_every_process();
+    primary.signal_every_process(match loss {
+        Loss::Killed => Signal::KILL,
+        Loss::Silent => Signal::STOP,
+    });
     let read_before = load.reads.load(Ordering::Relaxed);
     standby.promote().await;
     let downtime = load.until_acknowledged(1).await;
@@ -136,7 +154,10 @@ async fn promoted_standby_takes_the_writes_and_no_acknowledged_write_is_lost() {
     assert!(read_meanwhile > 10, "{read_meanwhile}");
 
     // The former primary comes back as it was, and takes itself for the primary.
-    primary.begin().await;
+    match loss {
+        Loss::Killed => primary.begin().await,
+        Loss::Silent => primary.signal_every_process(Signal::CONT),
+    }
     let promoted = load.count();
     load.until_acknowledged(40).await;
     // A process that starts now asks both.
@@ -155,5 +176,7 @@ async fn promoted_standby_takes_the_writes_and_no_acknowledged_write_is_lost() {
     assert!(!log.contains(PASSWORD), "{log}");
     let moved = log.lines().filter(|line| line.contains("the primary of the database changed"));
     assert_eq!(moved.count(), 1, "{log}");
-    println!("writes back after {downtime:?}, {refused} refused, {read_meanwhile} gateway reads meanwhile");
+    println!(
+        "{loss:?}: writes back after {downtime:?}, {refused} refused, {read_meanwhile} gateway reads meanwhile"
+    );
 }

@@ -1,6 +1,7 @@
 //! Lists from a replica (`database.read_url`), while it follows, falls behind and is gone.
 
 use registry_core::permission::Role;
+use rustix::process::Signal;
 use serde_json::json;
 use std::time::Duration;
 use support::{Client, Cluster, Installation, TestDatabase};
@@ -80,7 +81,7 @@ async fn lists_come_from_the_replica_while_it_is_new_enough() {
     // With the standby gone no write would end: the primary waits for it.
     primary.execute("ALTER SYSTEM RESET synchronous_standby_names").await;
     primary.execute("SELECT pg_reload_conf()").await;
-    standby.kill_every_process();
+    standby.signal_every_process(Signal::KILL);
     until("the loss is noticed", async || {
         assert_eq!(shown(&reader).await, every, "the primary answers");
         used("0").await

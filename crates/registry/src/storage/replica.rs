@@ -138,7 +138,6 @@ impl State {
         let replayed = self.positions.iter().rev().find(|(_, bytes)| *bytes <= standby.bytes);
         let as_of = replayed.map(|(at, _)| *at).filter(|at| at.elapsed() <= MAX_LAG).ok_or(Unused::Behind)?;
         self.as_of = Some(as_of);
-        self.changed.retain(|_, changed| changed.elapsed() <= MAX_LAG);
         Ok(())
     }
 }
@@ -149,6 +148,7 @@ impl Watched {
     }
 
     async fn check(&self, primary: &DatabaseConnection) {
+        self.state(|state| state.changed.retain(|_, changed| changed.elapsed() <= MAX_LAG));
         let standby = position(&self.db, STANDBY).await;
         let before = Instant::now();
         let compared = match (standby, position(primary, PRIMARY).await) {
@@ -165,6 +165,10 @@ impl Watched {
 
     /// What it answers in time; `None`: the primary is to be asked.
     async fn answer<T>(&self, answer: impl Future<Output = Result<T, DbErr>>) -> Option<T> {
+        if self.state(|state| state.as_of.is_none()) {
+            // It failed since the list began.
+            return None;
+        }
         match in_time(answer).await {
             Ok(answer) => Some(answer),
             Err(error) => {
