@@ -53,6 +53,10 @@ pub struct Settings {
     pub audit_keep: Option<Duration>,
     /// URL of a PostgreSQL replica that answers lists; `None`: none.
     pub read_url: Option<Secret>,
+    /// Retention of attempts; the newest of each registration are kept longer.
+    pub attempts_keep: Duration,
+    /// Retention of rollouts that ended.
+    pub rollouts_keep: Duration,
     /// Maximum of database connections of one process.
     pub max_connections: u32,
     /// How many servers a save, and each batch of a rollout, visits.
@@ -79,6 +83,8 @@ impl Default for Settings {
             secrets: BTreeMap::new(),
             audit_keep: None,
             read_url: None,
+            attempts_keep: Duration::from_hours(90 * 24),
+            rollouts_keep: Duration::from_hours(365 * 24),
             max_connections: 10,
             rollout_sizes: RolloutSizes::default(),
         }

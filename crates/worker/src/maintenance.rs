@@ -12,7 +12,7 @@ const REFRESH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 const CLOCK_CHECK_INTERVAL: TimeDelta = TimeDelta::seconds(1);
 /// The clock was set when it differs from the real time that passed by more than this.
 const MAX_CLOCK_DRIFT: TimeDelta = TimeDelta::seconds(30);
-/// How often expired drafts and audit events are removed.
+/// How often expired drafts, and old events, attempts and rollouts are removed.
 const CLEANUP_INTERVAL: TimeDelta = TimeDelta::hours(1);
 
 /// The state of the maintenance of one worker.
@@ -23,6 +23,8 @@ pub(crate) struct Maintenance {
     refresh_at: Timestamp,
     /// A secret store may hang, so it is read beside the registrations.
     refreshing: JoinHandle<()>,
+    /// There may be millions of old attempts, so they are removed beside the registrations.
+    pruning: JoinHandle<()>,
     /// The clock and the real time of the last check.
     checked: (Timestamp, Instant),
 }
@@ -35,6 +37,7 @@ impl Maintenance {
             cleanup_at: now,
             refresh_at: now,
             refreshing: tokio::spawn(async {}),
+            pruning: tokio::spawn(async {}),
             checked: (now, Instant::now()),
             registry,
         };
@@ -52,6 +55,10 @@ impl Maintenance {
         if self.registry.now() >= self.cleanup_at {
             self.cleanup_at = self.registry.now() + CLEANUP_INTERVAL;
             self.clean_up().await;
+            if self.pruning.is_finished() {
+                let registry = self.registry.clone();
+                self.pruning = tokio::spawn(async move { prune_history(&registry).await });
+            }
         }
         let passed = TimeDelta::from_std(self.checked.1.elapsed()).unwrap_or_default();
         let clock_set = (self.registry.now() - self.checked.0 - passed).abs() > MAX_CLOCK_DRIFT;
@@ -113,6 +120,21 @@ impl Maintenance {
 impl Drop for Maintenance {
     fn drop(&mut self) {
         self.refreshing.abort();
+        self.pruning.abort();
+    }
+}
+
+/// Removes old attempts and rollouts.
+async fn prune_history(registry: &Registry) {
+    match registry.registrations().prune_attempts().await {
+        Ok(0) => {}
+        Ok(attempts) => tracing::info!(attempts, "attempts past their retention removed"),
+        Err(error) => tracing::warn!(%error, "removing old attempts failed"),
+    }
+    match registry.rollouts().prune().await {
+        Ok(0) => {}
+        Ok(rollouts) => tracing::info!(rollouts, "rollouts past their retention removed"),
+        Err(error) => tracing::warn!(%error, "removing old rollouts failed"),
     }
 }
 

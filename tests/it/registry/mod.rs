@@ -10,6 +10,7 @@ mod key_chain;
 pub(crate) mod logos;
 mod people;
 mod records;
+mod retention;
 mod rollout_model;
 mod rollouts;
 mod schema;

@@ -5,6 +5,7 @@ use crate::lookup::servers::ServerRef;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::pagination::{Page, PageRequest};
 use crate::registration::Registrations;
+use crate::registration::attempt_retention::MAX_SHOWN;
 use crate::registration::record::{Attempt, OAuthClient};
 use crate::storage::entity::{attempt, oauth_client, registration};
 use crate::{Actor, Error, Result};
@@ -148,7 +149,7 @@ impl Registrations<'_> {
         let attempts = attempt::Entity::find()
             .filter(attempt::Column::RegistrationId.eq(id.0))
             .order_by_desc(attempt::Column::Number)
-            .limit(50)
+            .limit(u64::from(MAX_SHOWN))
             .all(self.registry.db())
             .await?;
         let clients = oauth_client::Entity::find()

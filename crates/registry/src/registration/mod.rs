@@ -2,6 +2,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod advertised;
+pub(crate) mod attempt_retention;
 pub(crate) mod attempts;
 pub(crate) mod brief;
 pub(crate) mod bulk;

@@ -6,6 +6,7 @@ mod batch;
 pub(crate) mod batch_size;
 pub(crate) mod control;
 pub(crate) mod list;
+mod retention;
 
 pub use advance::Advance;
 

@@ -5,6 +5,7 @@ use crate::storage::entity::deployment;
 use crate::storage::write::Write;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,12 @@ pub(crate) async fn record(write: &Write<'_>, key: &str, value: Value) -> Result
         .to_owned();
     deployment::Entity::insert(row).on_conflict(replace).exec_without_returning(&write.txn).await?;
     Ok(())
+}
+
+/// The recorded value with this key, among some rows; `None`: there is none.
+pub(crate) fn of_key<T: DeserializeOwned>(rows: &[deployment::Model], key: &str) -> Result<Option<T>> {
+    let row = rows.iter().find(|row| row.key == key);
+    Ok(row.map(|row| serde_json::from_str(&row.value)).transpose()?)
 }
 
 /// All recorded values, by key.

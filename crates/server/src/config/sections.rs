@@ -38,6 +38,8 @@ pub struct Config {
     pub vault: Vault,
     /// The audit log.
     pub audit: Audit,
+    /// How long history is kept.
+    pub retention: Retention,
     /// The pages.
     pub ui: Ui,
     /// What is logged, and how.
@@ -301,6 +303,22 @@ pub struct Vault {
 pub struct Audit {
     /// Minimum retention of audit events in days; unset: forever.
     pub keep_days: Option<u32>,
+}
+
+/// Section `retention`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Minimum retention of attempts in days; the newest 50 of each registration are kept longer.
+    pub attempts_days: u32,
+    /// Minimum retention of rollouts that ended, in days.
+    pub rollouts_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { attempts_days: 90, rollouts_days: 365 }
+    }
 }
 
 /// Section `ui`.

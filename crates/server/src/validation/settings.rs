@@ -27,8 +27,10 @@ impl Config {
             limits: self.request_limits(),
             trusted_proxies: self.trusted_proxies(findings),
             secrets: self.declared_secrets(findings),
-            audit_keep: self.audit.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
             read_url: self.database.read_url.as_ref().map(|url| Secret::new(url.expose())),
+            audit_keep: self.audit.keep_days.map(days),
+            attempts_keep: days(self.retention.attempts_days),
+            rollouts_keep: days(self.retention.rollouts_days),
             max_connections: self.database.max_connections,
             rollout_sizes: RolloutSizes::default(),
             // Three requests may follow one another under one lease (INV-12).
@@ -97,6 +99,10 @@ impl Config {
         }
         EgressPolicy { allow, allow_http_loopback: self.egress.allow_http_loopback }
     }
+}
+
+fn days(number: u32) -> Duration {
+    Duration::from_secs(u64::from(number) * 86_400)
 }
 
 fn seconds(number: u64) -> chrono::Duration {
