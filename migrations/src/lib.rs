@@ -44,6 +44,7 @@ mod m20261126_000022_document_unreachable;
 mod m20261127_000023_rollout;
 mod m20261127_000024_claims;
 mod m20261127_000025_tally;
+mod m20261127_000026_list_filters;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -90,6 +91,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000023_rollout::Migration),
             Box::new(m20261127_000024_claims::Migration),
             Box::new(m20261127_000025_tally::Migration),
+            Box::new(m20261127_000026_list_filters::Migration),
         ]
     }
 }

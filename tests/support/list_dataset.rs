@@ -30,6 +30,9 @@ const CLIENT: u32 = 5;
 const ATTEMPT: u32 = 6;
 const EVENT: u32 = 7;
 const ORPHAN: u32 = 8;
+const USER: u32 = 9;
+const KEY: u32 = 10;
+const REVISION: u32 = 11;
 
 impl ListDataset {
     /// Adds it to a migrated database, and does what a serving process and PostgreSQL would do by and by.
@@ -51,6 +54,56 @@ impl ListDataset {
             let tables = "workspace, integration, server, registration, oauth_client, attempt, audit_event, orphan, \
                           tally, tally_delta";
             db.execute_unprepared(&format!("VACUUM ANALYZE {tables}")).await.expect("statistics");
+        }
+        db.close().await.expect("closed");
+    }
+
+    /// Adds a user and an API key for ten servers, and as many revisions of integration 3 as there are servers.
+    pub async fn insert_people(self, database: &TestDatabase) {
+        let Self { servers, .. } = self;
+        let engine = database.engine;
+        let id = |kind: u32| match engine {
+            Engine::Postgres => format!("('{kind:04}' || lpad(to_hex(n), 28, '0'))::uuid"),
+            Engine::Sqlite => format!("unhex('{kind:04}' || printf('%028x', n))"),
+        };
+        let of_integration = match engine {
+            Engine::Postgres => "'00020000-0000-0000-0000-000000000003'::uuid",
+            Engine::Sqlite => "unhex('00020000000000000000000000000003')",
+        };
+        let bytes = match engine {
+            Engine::Postgres => "decode(lpad(to_hex(n), 8, '0'), 'hex')",
+            Engine::Sqlite => "unhex(printf('%08x', n))",
+        };
+        let each = |count: u32| {
+            format!("WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {count})")
+        };
+        let (people, revisions) = (each(servers / 10), each(servers));
+        let db = database.connect().await;
+        for sql in [
+            // Many have the same name.
+            format!(
+                "{people} INSERT INTO \"user\" (id, email, email_key, name, role, created_at, updated_at) SELECT {}, \
+                 'user-' || n || '@acme.com', 'user-' || n || '@acme.com', 'User ' || (n % 7), 'viewer', {BEGIN}, {BEGIN} FROM g",
+                id(USER),
+            ),
+            // As after years of rotation: most were revoked.
+            format!(
+                "{people} INSERT INTO api_key (id, name, prefix, key_hash, role, scopes, created_by, created_at, last_used_at, revoked_at) \
+                 SELECT {}, 'key ' || n, 'prefix', {bytes}, 'gateway', '[]', 'seed', {BEGIN}, {BEGIN} + n, \
+                 CASE WHEN n % 40 <> 0 THEN {BEGIN} END FROM g",
+                id(KEY),
+            ),
+            format!(
+                "{revisions} INSERT INTO revision (id, subject_kind, subject_id, number, text, actor, door, created_at) \
+                 SELECT {}, 'integration', {of_integration}, n, '{{}}', 'seed', 'api', {BEGIN} FROM g",
+                id(REVISION),
+            ),
+            format!(
+                "UPDATE integration SET configuration = '{{}}', configuration_revision = {servers} WHERE id = {of_integration}"
+            ),
+            "ANALYZE".to_owned(),
+        ] {
+            db.execute_unprepared(&sql).await.unwrap_or_else(|error| panic!("{error}\n{sql}"));
         }
         db.close().await.expect("closed");
     }

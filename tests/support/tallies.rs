@@ -2,7 +2,8 @@
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-/// What differs between the kept counts and the rows of the database: scope, kind, kept, counted.
+/// What differs between the kept counts and the rows of the database: scope, kind, kept, counted; and how many registrations
+/// name another issuer or method than that of their active client.
 pub async fn tally_differences(db: &DatabaseConnection) -> Vec<(String, String, i64, i64)> {
     let nil = match db.get_database_backend() {
         DbBackend::Postgres => "'00000000-0000-0000-0000-000000000000'::uuid",
@@ -31,11 +32,18 @@ pub async fn tally_differences(db: &DatabaseConnection) -> Vec<(String, String, 
     .replace("CAST(scope AS TEXT)", if nil.starts_with('z') { "hex(scope)" } else { "CAST(scope AS TEXT)" });
     let rows =
         db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.expect("counts");
+    let clients = "SELECT COUNT(*) FROM registration r \
+                   LEFT JOIN oauth_client c ON c.registration_id = r.id AND c.status = 'active' \
+                   WHERE r.client_issuer IS DISTINCT FROM c.issuer OR r.client_method IS DISTINCT FROM c.method";
+    let wrong = db.query_one_raw(Statement::from_string(db.get_database_backend(), clients)).await;
+    let wrong: i64 = wrong.expect("a count").expect("a row").try_get_by_index(0).expect("a number");
+    let wrong = (wrong > 0).then(|| ("registration".to_owned(), "issuer or method".to_owned(), wrong, 0));
     rows.iter()
         .map(|row| {
             let text = |name: &str| row.try_get::<String>("", name).expect("a text");
             let number = |name: &str| row.try_get::<i64>("", name).expect("a number");
             (text("scope"), text("kind"), number("kept"), number("counted"))
         })
+        .chain(wrong)
         .collect()
 }

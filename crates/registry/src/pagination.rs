@@ -17,6 +17,9 @@ use uuid::Uuid;
 
 /// Rows that a list counts at most for its `total`.
 pub const MAX_COUNTED: u64 = 10_000;
+/// Rows that a list counts at most for its `total` where it searches texts or no count is near: of registrations with a
+/// filter.
+pub(crate) const MAX_FOUND: u64 = 1_000;
 
 /// A place in a list: after a row, or before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +164,8 @@ pub(crate) enum Total {
     Known(u64),
     /// To be counted, up to [`MAX_COUNTED`].
     Counted,
+    /// To be counted, up to [`MAX_FOUND`].
+    Found,
 }
 
 impl<M> ListOrder<M> {
@@ -228,12 +233,17 @@ impl<T> Page<T> {
         total: Total,
         all: Select<E>,
     ) -> Result<Self> {
-        let counted = match total {
-            Total::Known(known) => known,
-            Total::Counted => count(db, all).await?,
+        let most = match total {
+            Total::Known(known) => {
+                (self.total, self.total_is_exact) = (Ord::max(self.total, known), true);
+                return Ok(self);
+            }
+            Total::Counted => MAX_COUNTED,
+            Total::Found => MAX_FOUND,
         };
-        self.total_is_exact = matches!(total, Total::Known(_)) || counted <= MAX_COUNTED;
-        self.total = Ord::max(self.total, if self.total_is_exact { counted } else { MAX_COUNTED });
+        let counted = count_up_to(db, all, most + 1).await?;
+        self.total_is_exact = counted <= most;
+        self.total = Ord::max(self.total, Ord::min(counted, most));
         Ok(self)
     }
 }

@@ -58,7 +58,11 @@ impl RequestBody for CreateApiKey {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListApiKeys {
-    /// Page number, from 0.
+    /// Where the page begins: the `next_cursor` of the page before. The cost of a page does not depend on its place.
+    /// `current_page` is ignored.
+    #[param(max_length = 64)]
+    cursor: Option<String>,
+    /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
     /// Items per page; 100 when absent.
@@ -248,7 +252,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: ValidatedJs
 #[get("/api-keys")]
 pub(crate) async fn list_api_keys(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListApiKeys = caller.query()?;
-    let page = query::page(asked.current_page, asked.page_size)?;
+    let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
     let found = state.registry.api_keys().list(&caller.actor, ApiKeyFilter::default(), page).await?;
     Ok(answer::ok(&Listed::new(found, |one| Ok(ApiKeyView::from(one)))?))
 }

@@ -19,7 +19,11 @@ use uuid::Uuid;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListRevisions {
-    /// Page number, from 0.
+    /// Where the page begins: the `next_cursor` of the page before. The cost of a page does not depend on its place.
+    /// `current_page` is ignored.
+    #[param(max_length = 64)]
+    cursor: Option<String>,
+    /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
     /// Items per page; 100 when absent.
@@ -28,8 +32,8 @@ pub(crate) struct ListRevisions {
 }
 
 impl ListRevisions {
-    pub(crate) fn page(&self) -> Result<PageRequest, Failure> {
-        query::page(self.current_page, self.page_size)
+    pub(crate) fn page(self) -> Result<PageRequest, Failure> {
+        query::page_at(self.cursor, self.current_page, self.page_size)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::configuration::row::{Configuration, ConfigurationRow, ConfigurationSc
 use crate::configuration::save::{Delivery, Saved, Written};
 use crate::lookup::naming;
 use crate::lookup::servers::ServerRef;
-use crate::pagination::{Page, PageRequest};
+use crate::pagination::{ListOrder, Page, PageRequest, Total};
 use crate::secrets::markers::with_current_secrets;
 use crate::storage::columns::moment;
 use crate::storage::entity::revision;
@@ -17,7 +17,7 @@ use registry_core::finding::Findings;
 use registry_core::id::RevisionId;
 use registry_core::permission::Permission;
 use registry_core::rollout::RolloutOptions;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoSimpleExpr, Order, QueryFilter};
 
 /// One saved version of a configuration.
 #[derive(Clone, Debug)]
@@ -50,9 +50,14 @@ impl Configurations<'_> {
         let layer_row = self.row(self.registry.db(), actor, scope, false).await?;
         let select = revision::Entity::find()
             .filter(revision::Column::SubjectKind.eq(layer_row.owner().kind.as_str()))
-            .filter(revision::Column::SubjectId.eq(layer_row.owner().id))
-            .order_by_desc(revision::Column::Number);
-        pagination::fetch(self.registry.db(), select, request).await?.try_map(|row| Ok(row.into()))
+            .filter(revision::Column::SubjectId.eq(layer_row.owner().id));
+        let place = request.cursor.map(|cursor| vec![cursor.key().into()]);
+        // Their numbers have no gaps.
+        let total = Total::Known(layer_row.revision().unsigned_abs());
+        let (db, order) = (self.registry.db(), by_number());
+        pagination::fetch_ordered(db, select, &order, place, request, total)
+            .await?
+            .try_map(|row| Ok(row.into()))
     }
 
     /// One saved version.
@@ -106,6 +111,14 @@ impl Configurations<'_> {
         saved.findings.extend_below("", notices);
         write.commit().await?;
         Ok(saved)
+    }
+}
+
+/// The newest first.
+fn by_number() -> ListOrder<revision::Model> {
+    ListOrder {
+        terms: vec![(revision::Column::Number.into_simple_expr(), Order::Desc)],
+        place: |row| (row.number, row.id),
     }
 }
 

@@ -41,6 +41,8 @@ impl Dashboard<'_> {
                 .select_only()
                 .column_as(api_key::Column::LastUsedAt.max(), "seen")
                 .filter(api_key::Column::Role.eq(Role::Gateway.as_str()))
+                // SQLite's MAX reads all keys that were never used.
+                .filter(api_key::Column::LastUsedAt.is_not_null())
                 .into_tuple()
                 .one(self.registry.db())
                 .await?;

@@ -2,14 +2,14 @@
 
 use crate::identity::memberships::{Membership, organisation_role};
 use crate::identity::{Users, memberships};
-use crate::pagination::{Page, PageRequest};
+use crate::pagination::{ListOrder, Page, PageRequest, Total};
 use crate::storage::columns::moment;
 use crate::storage::entity::user;
 use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{UserId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
-use sea_orm::{EntityTrait, QueryOrder};
+use sea_orm::{EntityTrait, IntoSimpleExpr, Order, QuerySelect, Value};
 use uuid::Uuid;
 
 /// A user.
@@ -43,14 +43,27 @@ impl Users<'_> {
     /// All users, sorted by name.
     pub async fn list(self, actor: &Actor, request: PageRequest) -> Result<Page<User>> {
         actor.require_organisation(Permission::ManagePeople)?;
-        let select = user::Entity::find().order_by_asc(user::Column::Name).order_by_asc(user::Column::Id);
-        let page = pagination::fetch(self.registry.db(), select, request).await?;
+        let (db, order, place) = (self.registry.db(), by_name(), self.place(request).await?);
+        let every = user::Entity::find();
+        let page = pagination::fetch_ordered(db, every, &order, place, request, Total::Counted).await?;
         let ids: Vec<_> = page.items.iter().map(|row| row.id).collect();
         let mut places = memberships::of(self.registry.db(), &ids).await?;
         page.try_map(|row| {
             let places = places.remove(&row.id).unwrap_or_default();
             into_user(row, places)
         })
+    }
+
+    /// The values of the order at the cursor of `request`.
+    async fn place(self, request: PageRequest) -> Result<Option<Vec<Value>>> {
+        let Some(cursor) = request.cursor else { return Ok(None) };
+        let name: Option<String> = user::Entity::find_by_id(cursor.id())
+            .select_only()
+            .column(user::Column::Name)
+            .into_tuple()
+            .one(self.registry.db())
+            .await?;
+        Ok(Some(vec![name.ok_or_else(|| cursor.unknown())?.into(), cursor.id().into()]))
     }
 
     /// One user.
@@ -77,6 +90,11 @@ impl Users<'_> {
         let id = Uuid::parse_str(id).map_err(|_| missing())?;
         user::Entity::find_by_id(id).one(self.registry.db()).await?.ok_or_else(missing)
     }
+}
+
+fn by_name() -> ListOrder<user::Model> {
+    let term = |column: user::Column| (column.into_simple_expr(), Order::Asc);
+    ListOrder { terms: vec![term(user::Column::Name), term(user::Column::Id)], place: |row| (0, row.id) }
 }
 
 /// The unique form of an e-mail address: lower case.

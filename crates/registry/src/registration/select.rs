@@ -4,7 +4,7 @@
 //! costs what it shows, whatever the states, and for one workspace or integration as for all.
 
 use crate::lookup::{integrations, servers, tally, workspaces};
-use crate::pagination::{ListOrder, MAX_COUNTED, Page, PageRequest, Total};
+use crate::pagination::{ListOrder, MAX_COUNTED, MAX_FOUND, Page, PageRequest, Total};
 use crate::registration::Registrations;
 use crate::registration::list::RegistrationFilter;
 use crate::storage::columns::contains;
@@ -31,6 +31,8 @@ pub(super) struct Chosen {
     scope: Option<Uuid>,
     /// Whether these are the registrations of a few servers, which are found before their states are looked at.
     few: bool,
+    /// Whether texts are compared.
+    searches: bool,
 }
 
 impl Registrations<'_> {
@@ -64,13 +66,11 @@ impl Registrations<'_> {
         }
         if let Some(issuer) = &filter.issuer {
             scope = None;
-            let sub = active(oauth_client::Column::Issuer.eq(issuer));
-            select = select.filter(registration::Column::Id.in_subquery(sub));
+            select = select.filter(registration::Column::ClientIssuer.eq(issuer));
         }
         if let Some(method) = filter.method {
             scope = None;
-            let sub = active(oauth_client::Column::Method.eq(method.as_str()));
-            select = select.filter(registration::Column::Id.in_subquery(sub));
+            select = select.filter(registration::Column::ClientMethod.eq(method.as_str()));
         }
         let text = filter.search.as_deref().map(str::trim).filter(|text| !text.is_empty());
         if let Some(text) = text {
@@ -87,7 +87,7 @@ impl Registrations<'_> {
         }
         states.sort_unstable_by_key(|state| state.as_str());
         states.dedup();
-        Ok(Chosen { every: select, states, scope, few })
+        Ok(Chosen { every: select, states, scope, few, searches: text.is_some() })
     }
 }
 
@@ -115,6 +115,31 @@ impl Chosen {
         request: PageRequest,
     ) -> Result<Page<registration::Model>> {
         let order = by_change();
+        let mut chosen = self;
+        let found = if chosen.searches { Some(chosen.search(db).await?) } else { None };
+        chosen.read(db, &order, request, found).await
+    }
+
+    /// Counts what a search finds, up to one more than [`MAX_FOUND`]. Not more than that are read by their ids from then on, so
+    /// that texts are compared once.
+    async fn search(&mut self, db: &impl ConnectionTrait) -> Result<u64> {
+        let all = self.every.clone().filter(self.in_states()).select_only().column(registration::Column::Id);
+        let ids: Vec<Uuid> = all.limit(MAX_FOUND + 1).into_tuple().all(db).await?;
+        let found = ids.len() as u64;
+        if found <= MAX_FOUND {
+            self.every = registration::Entity::find().filter(registration::Column::Id.is_in(ids));
+            self.few = true;
+        }
+        Ok(found)
+    }
+
+    async fn read(
+        self,
+        db: &impl ConnectionTrait,
+        order: &ListOrder<registration::Model>,
+        request: PageRequest,
+        found: Option<u64>,
+    ) -> Result<Page<registration::Model>> {
         let mut rows = if self.few {
             let rows = self.every.clone().filter(self.in_states());
             let rows = rows.limit(request.size + 1).offset(request.offset());
@@ -125,21 +150,25 @@ impl Chosen {
                 None => rows,
             }
         } else {
-            let newest = self.newest(&order, request);
+            let newest = self.newest(order, request);
             registration::Entity::find().filter(registration::Column::Id.in_subquery(newest))
         };
         for (term, direction) in order.directed(request) {
             rows = rows.order_by(term, direction);
         }
-        let rows = rows.all(db).await?;
-        let total = match self.scope {
-            None => Total::Counted,
-            Some(scope) => {
+        let page = order.page(rows.all(db).await?, request);
+        let total = match (found, self.scope) {
+            (Some(found), _) if found > MAX_FOUND => {
+                return Ok(Page { total: Ord::max(page.total, MAX_FOUND), total_is_exact: false, ..page });
+            }
+            (Some(found), _) => Total::Known(found),
+            (None, None) => Total::Found,
+            (None, Some(scope)) => {
                 let kept = tally::one(db, scope).await?;
                 Total::Known(self.states.iter().map(|state| kept.all(*state)).sum())
             }
         };
-        order.page(rows, request).counted(db, total, self.select()).await
+        page.counted(db, total, self.select()).await
     }
 
     /// The ids on the page, and one more: the first of those that each state has first from the cursor on.

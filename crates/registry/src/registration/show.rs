@@ -63,7 +63,7 @@ impl Registrations<'_> {
                     last_attempt_at: last.map(|last| moment(last.started_at)),
                     last_answer: last.map(|last| last.answer.clone()),
                     metadata_used: around.used.get(&row.id).copied(),
-                    metadata_newest: around.newest.get(&integration.id).copied().unwrap_or(0),
+                    metadata_newest: integration.configuration_revision,
                     created_at: moment(row.created_at),
                     updated_at: moment(row.updated_at),
                 })
@@ -83,8 +83,6 @@ struct Around {
     last: HashMap<Uuid, Last>,
     /// The version of the integration's configuration that the active client was made with, by registration.
     used: HashMap<Uuid, i64>,
-    /// The newest version of each integration's configuration.
-    newest: HashMap<Uuid, i64>,
 }
 
 struct Last {
@@ -104,7 +102,6 @@ impl Around {
         Ok(Self {
             clients: by_id(active_clients(db, ids.clone()).await?, |row| row.registration_id),
             used: used_versions(db, &ids).await?,
-            newest: newest_versions(db, &integrations).await?,
             last: last_attempts(db, ids).await?,
             integrations: by_id(
                 integration::Entity::find()
@@ -192,21 +189,4 @@ async fn used_versions(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<HashMa
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|(id, version)| (id, version.unwrap_or(0))).collect())
-}
-
-async fn newest_versions(
-    db: &impl ConnectionTrait,
-    integrations: &BTreeSet<Uuid>,
-) -> Result<HashMap<Uuid, i64>> {
-    let rows: Vec<(Uuid, i64)> = revision::Entity::find()
-        .select_only()
-        .column(revision::Column::SubjectId)
-        .column_as(revision::Column::Number.max(), "newest")
-        .filter(revision::Column::SubjectKind.eq("integration"))
-        .filter(revision::Column::SubjectId.is_in(integrations.iter().copied()))
-        .group_by(revision::Column::SubjectId)
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().collect())
 }

@@ -58,7 +58,7 @@ impl Servers<'_> {
             }
         };
         if let Some(text) = filter.search.filter(|text| !text.is_empty()) {
-            total = Total::Counted;
+            total = Total::Found;
             select = select.filter(
                 Condition::any()
                     .add(contains(server::Column::Name, &text))

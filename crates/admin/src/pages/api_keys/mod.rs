@@ -6,7 +6,7 @@ mod labels;
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Shell, html};
+use crate::view::{Around, Place, Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -63,7 +63,10 @@ struct Query {
     #[serde(default)]
     state: String,
     #[serde(default)]
-    page: Option<u64>,
+    page: u64,
+    /// Where the page begins.
+    #[serde(default)]
+    at: String,
 }
 
 #[get("/api-keys")]
@@ -82,18 +85,23 @@ async fn render(
     created: Option<Created>,
 ) -> Result<HttpResponse, Failure> {
     let ended = query.state == "ended";
-    let number = query.page.unwrap_or(1).max(1);
-    let wanted = PageRequest::new(number - 1, PAGE_SIZE);
+    let place = Place { page: query.page, at: query.at.clone() };
+    let wanted = place.request(PAGE_SIZE);
     let of = |ended| ApiKeyFilter { ended: Some(ended) };
     let found = signed_in.registry.api_keys().list(&signed_in.actor, of(ended), wanted).await?;
     let others =
         signed_in.registry.api_keys().list(&signed_in.actor, of(!ended), PageRequest::new(0, 1)).await?.total;
-    let link = |page: u64| format!("/ui/api-keys?state={}&page={page}", query.state);
+    let Around { previous, next } = place.around(&found);
+    let link = |place: Place| {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        pairs.append_pair("state", &query.state).extend_pairs(place.fields());
+        format!("/ui/api-keys?{}", pairs.finish())
+    };
     let (working, gone) = if ended { (others, found.total) } else { (found.total, others) };
     let page = Page {
         shell: Shell::of(request, signed_in, "api-keys", "API keys"),
-        previous: (number > 1).then(|| link(number - 1)),
-        next: found.has_more.then(|| link(number + 1)),
+        previous: previous.map(link),
+        next: next.map(link),
         items: found.items,
         ended,
         working,

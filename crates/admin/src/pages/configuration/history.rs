@@ -7,12 +7,12 @@ use crate::pages::configuration::preview::diff::{Diff, LineChange};
 use crate::pages::configuration::preview::sent;
 use crate::pages::configuration::routes::LEVELS;
 use crate::pages::configuration::scope::PageScope;
-use crate::view::{Cost, Shell, html};
+use crate::view::{Around, Cost, Place, Shell, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use registry::{Checked, PageRequest, Revision, ServerRef};
+use registry::{Checked, Revision, ServerRef};
 use registry_core::clock::Timestamp;
 use registry_core::finding::{Finding, Severity};
 use registry_core::metadata::Level;
@@ -47,6 +47,9 @@ struct Query {
     /// Page of the list, from 0.
     #[serde(default)]
     page: u64,
+    /// Where this page begins.
+    #[serde(default)]
+    at: String,
 }
 
 #[derive(Template)]
@@ -81,7 +84,7 @@ struct Comparison {
 impl Page {
     /// The URL of this page with other versions.
     fn versions_link(&self, a: i64, b: i64) -> String {
-        link(&self.scope, &Query { a: Some(a), b: Some(b), page: self.query.page, ..self.query.like() })
+        link(&self.scope, &Query { a: Some(a), b: Some(b), ..self.query.here() })
     }
 
     /// The URL of the changes of one version, compared with the one before it.
@@ -92,8 +95,7 @@ impl Page {
     /// The URL of the same two versions: their texts, or what they send.
     fn of_link(&self, of: &str) -> String {
         let (a, b) = self.comparison.as_ref().map_or((0, 0), |one| (one.a, one.b.number));
-        let query =
-            Query { a: Some(a), b: Some(b), of: of.to_owned(), page: self.query.page, ..self.query.like() };
+        let query = Query { a: Some(a), b: Some(b), of: of.to_owned(), ..self.query.here() };
         link(&self.scope, &query)
     }
 
@@ -106,6 +108,15 @@ impl Query {
     /// An empty comparison.
     fn like(&self) -> Self {
         Self { of: self.of.clone(), server: self.server.clone(), ..Self::default() }
+    }
+
+    /// The same on the same page of the list.
+    fn here(&self) -> Self {
+        Self { page: self.page, at: self.at.clone(), ..self.like() }
+    }
+
+    fn place(&self) -> Place {
+        Place { page: self.page, at: self.at.clone() }
     }
 }
 
@@ -121,9 +132,7 @@ fn link(scope: &PageScope, query: &Query) -> String {
             pairs.append_pair(name, text);
         }
     }
-    if query.page > 0 {
-        pairs.append_pair("page", &query.page.to_string());
-    }
+    pairs.extend_pairs(query.place().fields());
     format!("{}?{}", scope.history(), pairs.finish())
 }
 
@@ -144,12 +153,11 @@ async fn show(
     let query = query.into_inner();
     let scope = PageScope::of_request(&request, &signed_in).await?;
     let (registry, actor) = (&signed_in.registry, &signed_in.actor);
-    let wanted = PageRequest::new(query.page, PAGE_SIZE);
+    let (place, wanted) = (query.place(), query.place().request(PAGE_SIZE));
     let found = registry.configurations().revisions(actor, &scope.subject, wanted).await?;
-    let more = found.has_more;
-    let turn = |page| link(&scope, &Query { a: query.a, b: query.b, page, ..query.like() });
-    let previous = query.page.checked_sub(1).map(turn);
-    let next = more.then(|| turn(query.page + 1));
+    let Around { previous, next } = place.around(&found);
+    let turn = |Place { page, at }| link(&scope, &Query { a: query.a, b: query.b, page, at, ..query.like() });
+    let (previous, next) = (previous.map(turn), next.map(turn));
     let current = registry.configurations().get(actor, &scope.subject).await?.revision;
     let servers = registry.configurations().affected_servers(actor, &scope.subject).await?;
     let servers: Vec<String> =

@@ -4,11 +4,11 @@ use super::Tab;
 use super::groups::Provider;
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Shell, go, html};
+use crate::view::{Around, Place, Shell, go, html};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{Invited, PageRequest, User};
+use registry::{Invited, User};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::id::UserId;
@@ -38,7 +38,10 @@ struct Page {
 #[derive(Default, Deserialize)]
 pub(super) struct Query {
     #[serde(default)]
-    page: Option<u64>,
+    page: u64,
+    /// Where the page begins.
+    #[serde(default)]
+    at: String,
 }
 
 #[get("/settings/people")]
@@ -62,14 +65,17 @@ async fn render(
     } else {
         (StatusCode::CONFLICT, "Problem: users and roles")
     };
-    let number = query.page.unwrap_or(1).max(1);
-    let wanted = PageRequest::new(number - 1, PAGE_SIZE);
-    let found = signed_in.registry.users().list(&signed_in.actor, wanted).await?;
-    let address = |page: u64| format!("/ui/settings/people?page={page}");
+    let place = Place { page: query.page, at: query.at.clone() };
+    let found = signed_in.registry.users().list(&signed_in.actor, place.request(PAGE_SIZE)).await?;
+    let Around { previous, next } = place.around(&found);
+    let link_to = |place: Place| {
+        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+        format!("/ui/settings/people?{}", pairs.extend_pairs(place.fields()).finish())
+    };
     let page = Page {
         shell: Shell::of(request, signed_in, "settings", title),
-        previous: (number > 1).then(|| address(number - 1)),
-        next: found.has_more.then(|| address(number + 1)),
+        previous: previous.map(link_to),
+        next: next.map(link_to),
         items: found.items,
         total: found.total,
         link,

@@ -30,7 +30,7 @@ pub(crate) struct ListServers {
     search: Option<String>,
     /// Where the page begins: the `next_cursor` of the page before, with the same filters. The cost of a page does not
     /// depend on its place. `current_page` is ignored.
-    #[param(max_length = 64, example = json!(null))]
+    #[param(max_length = 64)]
     cursor: Option<String>,
     /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]

@@ -14,7 +14,11 @@ use utoipa::IntoParams;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListUsers {
-    /// Page number, from 0.
+    /// Where the page begins: the `next_cursor` of the page before. The cost of a page does not depend on its place.
+    /// `current_page` is ignored.
+    #[param(max_length = 64)]
+    cursor: Option<String>,
+    /// Page number, from 0. All items before the page are read: use `cursor` to read a whole list.
     #[param(minimum = 0, example = 0)]
     current_page: Option<u64>,
     /// Items per page; 100 when absent.
@@ -36,7 +40,7 @@ pub(crate) struct ListUsers {
 #[get("/users")]
 pub(crate) async fn list_users(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListUsers = caller.query()?;
-    let page = query::page(asked.current_page, asked.page_size)?;
+    let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
     let found = state.registry.users().list(&caller.actor, page).await?;
     Ok(answer::ok(&Listed::new(found, |one| Ok(UserView::from(one)))?))
 }

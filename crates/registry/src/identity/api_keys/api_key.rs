@@ -7,7 +7,7 @@ use crate::identity::api_keys::format::{beginning, checksum_holds, generate, has
 use crate::identity::api_keys::record::{ApiKey, event, into_key};
 use crate::lookup::api_keys::actor;
 use crate::lookup::{naming, workspaces};
-use crate::pagination::{Page, PageRequest};
+use crate::pagination::{ListOrder, Page, PageRequest, Total};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
 use crate::storage::entity::{api_key, workspace};
@@ -19,7 +19,8 @@ use registry_core::permission::{Permission, Role, SCOPES, is_scope, scope_names}
 use registry_core::slug::Reference;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, IntoSimpleExpr, Order,
+    QueryFilter,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -132,10 +133,10 @@ impl ApiKeys<'_> {
         filter: ApiKeyFilter,
         request: PageRequest,
     ) -> Result<Page<ApiKey>> {
-        use api_key::Column::{ExpiresAt, Id, RevokedAt};
+        use api_key::Column::{ExpiresAt, RevokedAt};
         actor.require_organisation(Permission::ManageKeys)?;
         let now = millis(self.registry.now());
-        let mut select = api_key::Entity::find().order_by_desc(Id);
+        let mut select = api_key::Entity::find();
         match filter.ended {
             Some(true) => select = select.filter(RevokedAt.is_not_null().or(ExpiresAt.lte(now))),
             Some(false) => {
@@ -144,7 +145,9 @@ impl ApiKeys<'_> {
             }
             None => {}
         }
-        let mut page = pagination::fetch(self.registry.db(), select, request).await?;
+        let place = request.cursor.map(|cursor| vec![cursor.id().into()]);
+        let (db, order) = (self.registry.db(), newest_first());
+        let mut page = pagination::fetch_ordered(db, select, &order, place, request, Total::Counted).await?;
         let items = self.show(std::mem::take(&mut page.items)).await?;
         Ok(page.with_items(items))
     }
@@ -211,6 +214,11 @@ impl ApiKeys<'_> {
         let (id, until) = (model.id, model.expires_at);
         Ok((actor(model, origin)?, id, until))
     }
+}
+
+/// By id, which is by time (UUIDv7).
+fn newest_first() -> ListOrder<api_key::Model> {
+    ListOrder { terms: vec![(api_key::Column::Id.into_simple_expr(), Order::Desc)], place: |row| (0, row.id) }
 }
 
 /// Refuses unknown scopes.

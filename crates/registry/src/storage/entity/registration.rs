@@ -91,6 +91,10 @@ pub struct Model {
     pub held: Option<String>,
     /// The rollout that enqueued it last; null: none, or it had failed before that rollout. Written by rollouts.
     pub rollout_id: Option<Uuid>,
+    /// The issuer of its active client, for lists; null: it has none. Written by triggers of `oauth_client`.
+    pub client_issuer: Option<String>,
+    /// The method of its active client, for lists; null: it has none. Written by triggers of `oauth_client`.
+    pub client_method: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
