@@ -28,7 +28,7 @@ const POSITION: &str = "attempts.pruned";
 /// How many attempts are visited at a time. Each may belong to another registration.
 const MAX_VISITED: u64 = 1_000;
 /// How many attempts one transaction removes at most.
-const MAX_REMOVED: u64 = 5_000;
+const MAX_REMOVED: u64 = 2_000;
 
 /// An attempt that is not among the newest of its registration.
 struct Old {
