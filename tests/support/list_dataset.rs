@@ -101,7 +101,11 @@ impl ListDataset {
             format!(
                 "UPDATE integration SET configuration = '{{}}', configuration_revision = {servers} WHERE id = {of_integration}"
             ),
-            "ANALYZE".to_owned(),
+            match engine {
+                Engine::Postgres => "ANALYZE".to_owned(),
+                // Nobody does it for SQLite.
+                Engine::Sqlite => "SELECT 1".to_owned(),
+            },
         ] {
             db.execute_unprepared(&sql).await.unwrap_or_else(|error| panic!("{error}\n{sql}"));
         }
