@@ -102,7 +102,7 @@ impl DatabaseUrl {
 
     /// The hosts, where there are several: `Url` knows no list.
     pub fn hosts(&self) -> Option<DatabaseHosts> {
-        DatabaseHosts::parse(&self.0).ok().flatten().filter(|hosts| hosts.are_several())
+        DatabaseHosts::parse(&self.0).ok().flatten().filter(DatabaseHosts::are_several)
     }
 }
 
