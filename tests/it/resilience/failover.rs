@@ -176,7 +176,7 @@ async fn promoted_standby_takes_the_writes_and_no_acknowledged_write_is_lost(#[c
     assert!(!log.contains(PASSWORD), "{log}");
     let moved = log.lines().filter(|line| line.contains("the primary of the database changed"));
     assert_eq!(moved.count(), 1, "{log}");
-    println!(
+    eprintln!(
         "{loss:?}: writes back after {downtime:?}, {refused} refused, {read_meanwhile} gateway reads meanwhile"
     );
 }
