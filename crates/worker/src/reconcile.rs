@@ -92,13 +92,13 @@ async fn reconcile_claim<Q: RegistrationQueue>(
         };
         let executor = StepExecutor { queue, servers, discoveries, claim, context: &context, after: &after };
         let executed = match begun_step {
-            Some(step) => executor.execute_begun(step).await?,
+            Some(begun) => executor.execute_begun(begun).await?,
             None => executor.execute(planned).await?,
         };
         context = match executed {
             Executed::Settled => return Ok(()),
-            Executed::Begun(context, step) => {
-                begun = Some(step);
+            Executed::Begun(context, next) => {
+                begun = Some(next);
                 *context
             }
             Executed::Next(context) => *context,

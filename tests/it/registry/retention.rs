@@ -81,9 +81,9 @@ async fn old_attempts_are_pruned_but_those_that_are_shown(#[case] engine: Engine
 
     let other = t.process_with_settings(t.settings.clone()).await;
     let before = number(&db, "SELECT COUNT(*) FROM attempt").await;
-    let (both, asked) = reads(async {
+    let (both, asked) = Box::pin(reads(async {
         tokio::join!(t.registry.registrations().prune_attempts(), other.registrations().prune_attempts())
-    })
+    }))
     .await;
     assert_eq!(both.0.unwrap() + both.1.unwrap(), u64::try_from(before).unwrap() - left(&db, "TRUE").await);
     // Whichever of the two gave way, the other one may have begun later.

@@ -66,9 +66,8 @@ impl Scenario {
             Secrets::new(&config, TrustedClient::default()),
         );
         let ring = SealingRing::new(vec![t.key.clone()]).unwrap();
-        let registry = Registry::open(&t.database.url, settings, ring, t.clock.clone(), Arc::new(outside))
-            .await
-            .unwrap();
+        let opened = Registry::open(&t.database.url, settings, ring, t.clock.clone(), Arc::new(outside));
+        let registry = Box::pin(opened).await.unwrap();
         registry.deployment().migrate().await.unwrap();
         t.workspace("acme").await;
         Self { t, registry, file, vault, config, _folder: folder }

@@ -43,9 +43,12 @@ mod tests {
     use super::{BatchSize, FIRST_BATCH, MAX_BATCH, MIN_BATCH};
     use std::time::Duration;
 
+    /// How many servers a write took, and for how many milliseconds.
+    type Batch = (u64, u64);
+
     #[test]
     fn batches_follow_what_their_writes_take() {
-        let table: [(&str, &[(u64, u64)], u64); 6] = [
+        let table: [(&str, &[Batch], u64); 6] = [
             ("nothing is known", &[], FIRST_BATCH),
             ("a fast write: twice as many", &[(50, 1)], 100),
             ("fast writes: up to the maximum", &[(50, 1), (100, 1), (200, 1), (400, 1)], MAX_BATCH),
