@@ -13,8 +13,8 @@ type Running = OnceCell<DiscoverOutcome>;
 pub(crate) struct SharedDiscoveries(Mutex<Vec<(DiscoverTarget, Weak<Running>)>>);
 
 impl SharedDiscoveries {
-    /// Discovers `target`, or waits for a discovery of the same target that is going on. Who waits goes on by itself when
-    /// the one that asks is cancelled.
+    /// Discovers `target`, or waits for a discovery of the same target that is going on. If the one that
+    /// sends the requests is cancelled, another one sends them again.
     pub(crate) async fn discover(
         &self,
         servers: &impl AuthorizationServers,

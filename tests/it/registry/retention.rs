@@ -14,7 +14,7 @@ const ATTEMPTS: i64 = 200;
 const MAX_SHOWN: i64 = 50;
 const DAY: i64 = 86_400_000;
 /// The default of `retention.attempts_days`.
-const KEPT_DAYS: i64 = 90;
+const RETENTION_DAYS: i64 = 90;
 
 async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
@@ -77,7 +77,7 @@ async fn old_attempts_are_pruned_but_those_that_are_shown(#[case] engine: Engine
     let [active, quiet] = [REGISTRATIONS * 3 / 4, REGISTRATIONS / 4];
     let (even, unfinished) = (REGISTRATIONS / 2, 1);
     // The attempts of the last days are kept: the one that is exactly as old as the retention too.
-    let of_active = ATTEMPTS - KEPT_DAYS - 1;
+    let of_active = ATTEMPTS - RETENTION_DAYS - 1;
 
     let other = t.process_with_settings(t.settings.clone()).await;
     let before = number(&db, "SELECT COUNT(*) FROM attempt").await;
@@ -112,7 +112,7 @@ async fn old_attempts_are_pruned_but_those_that_are_shown(#[case] engine: Engine
     assert_eq!(t.registry.registrations().prune_attempts().await.unwrap(), kept(active * 10));
     let today = format!("{} + k", t.registry.now().timestamp_millis());
     add_attempts(&db, engine, (ATTEMPTS + 1, ATTEMPTS + 20), "n % 4 = 3", &today).await;
-    t.clock.advance(Duration::days(KEPT_DAYS + 1));
+    t.clock.advance(Duration::days(RETENTION_DAYS + 1));
     t.registry.registrations().prune_attempts().await.unwrap();
     assert_eq!(
         left(&db, &of("active")).await,
@@ -150,7 +150,7 @@ async fn attempts_are_pruned_after_the_clock_was_wrong(#[case] engine: Engine) {
     t.clock.advance(Duration::days(500));
     assert_eq!(t.registry.registrations().prune_attempts().await.unwrap(), 0);
     t.clock.advance(-Duration::days(500));
-    let long_ago = format!("{now} - {} - k", 2 * KEPT_DAYS * DAY);
+    let long_ago = format!("{now} - {} - k", 2 * RETENTION_DAYS * DAY);
     add_attempts(&db, engine, (1, MAX_SHOWN + 7), "n = 9", &long_ago).await;
     assert_eq!(t.registry.registrations().prune_attempts().await.unwrap(), 7);
 }
