@@ -47,13 +47,75 @@ impl SharedDiscoveries {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::SharedDiscoveries;
-    use crate::tests::SlowDiscovery;
-    use registry_core::registration::DiscoverTarget;
+    use registry_core::oauth::{Discovery, Failure, FailureClass, ManagedClient};
+    use registry_core::registration::{
+        AuthorizationServers, DeleteOutcome, DiscoverOutcome, DiscoverTarget, ManageOutcome, RegisterOutcome,
+        SelfCheckOutcome,
+    };
+    use registry_core::secret::Secret;
+    use serde_json::{Map, Value};
     use std::sync::Arc;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::Semaphore;
     use tokio::task::JoinSet;
 
     const MCP: &str = "https://mcp.example/mcp";
+
+    /// Authorization servers that answer a discovery for each permit.
+    struct SlowDiscovery {
+        asked: AtomicUsize,
+        answer: Semaphore,
+    }
+
+    impl Default for SlowDiscovery {
+        fn default() -> Self {
+            Self { asked: AtomicUsize::new(0), answer: Semaphore::new(0) }
+        }
+    }
+
+    impl SlowDiscovery {
+        /// Returns when `times` discoveries were asked for.
+        async fn until_asked(&self, times: usize) {
+            while self.asked.load(Ordering::SeqCst) < times {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    impl AuthorizationServers for SlowDiscovery {
+        async fn discover(&self, _: DiscoverTarget) -> DiscoverOutcome {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.answer.acquire().await.unwrap().forget();
+            let failure = Failure::new(FailureClass::Transient, "timeout", "Too slow.");
+            DiscoverOutcome { result: Err(failure), trace: Vec::new(), other_resource: None }
+        }
+
+        async fn register(
+            &self,
+            _: &Discovery,
+            _: &str,
+            _: &Map<String, Value>,
+            _: Option<&Secret>,
+        ) -> RegisterOutcome {
+            unreachable!("nothing is registered")
+        }
+
+        async fn read(&self, _: &ManagedClient) -> ManageOutcome {
+            unreachable!("nothing is verified")
+        }
+
+        async fn update(&self, _: &ManagedClient, _: &Map<String, Value>) -> ManageOutcome {
+            unreachable!("nothing is updated")
+        }
+
+        async fn delete(&self, _: &ManagedClient) -> DeleteOutcome {
+            unreachable!("nothing is deleted")
+        }
+
+        async fn self_check(&self, _: &str, _: &str) -> SelfCheckOutcome {
+            unreachable!("no document is published")
+        }
+    }
 
     #[tokio::test]
     async fn those_who_ask_for_the_same_share_one_discovery() {
@@ -68,11 +130,11 @@ mod tests {
         servers.until_asked(2).await;
         servers.answer.add_permits(2);
         for outcome in asking.join_all().await {
-            assert!(outcome.result.is_ok());
+            assert_eq!(outcome.result.unwrap_err().code, "timeout");
         }
         assert_eq!(servers.asked.load(Ordering::SeqCst), 2, "other inputs are another discovery");
         servers.answer.add_permits(1);
-        shared.discover(&*servers, DiscoverTarget::at(MCP)).await.result.unwrap();
+        shared.discover(&*servers, DiscoverTarget::at(MCP)).await.result.unwrap_err();
         assert_eq!(servers.asked.load(Ordering::SeqCst), 3, "what has ended is not used again");
         assert!(shared.0.lock().unwrap().is_empty());
     }
@@ -91,6 +153,6 @@ mod tests {
         first.abort();
         servers.until_asked(2).await;
         servers.answer.add_permits(1);
-        assert!(second.await.unwrap().result.is_ok());
+        assert_eq!(second.await.unwrap().result.unwrap_err().code, "timeout");
     }
 }

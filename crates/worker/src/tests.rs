@@ -18,10 +18,8 @@ use registry_core::registration::{
 };
 use registry_core::secret::Secret;
 use serde_json::{Map, Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 const ISSUER: &str = "https://as.example";
@@ -256,61 +254,6 @@ impl AuthorizationServers for Fake {
         self.0.call("-> delete");
         let refused = Failure::new(FailureClass::NeedsAdmin, "management_token_refused", "Refused.");
         DeleteOutcome { result: Err(refused), exchange: Exchange::default() }
-    }
-
-    async fn self_check(&self, _: &str, _: &str) -> SelfCheckOutcome {
-        unreachable!("no document is published")
-    }
-}
-
-/// Authorization servers that answer a discovery for each permit.
-pub(crate) struct SlowDiscovery {
-    pub(crate) asked: AtomicUsize,
-    pub(crate) answer: Semaphore,
-}
-
-impl Default for SlowDiscovery {
-    fn default() -> Self {
-        Self { asked: AtomicUsize::new(0), answer: Semaphore::new(0) }
-    }
-}
-
-impl SlowDiscovery {
-    /// Returns when `times` discoveries were asked for.
-    pub(crate) async fn until_asked(&self, times: usize) {
-        while self.asked.load(Ordering::SeqCst) < times {
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-impl AuthorizationServers for SlowDiscovery {
-    async fn discover(&self, _: DiscoverTarget) -> DiscoverOutcome {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        self.answer.acquire().await.unwrap().forget();
-        DiscoverOutcome { result: Ok(discovery()), trace: Vec::new(), other_resource: None }
-    }
-
-    async fn register(
-        &self,
-        _: &Discovery,
-        _: &str,
-        _: &Map<String, Value>,
-        _: Option<&Secret>,
-    ) -> RegisterOutcome {
-        unreachable!("nothing is registered")
-    }
-
-    async fn read(&self, _: &ManagedClient) -> ManageOutcome {
-        unreachable!("nothing is verified")
-    }
-
-    async fn update(&self, _: &ManagedClient, _: &Map<String, Value>) -> ManageOutcome {
-        unreachable!("nothing is updated")
-    }
-
-    async fn delete(&self, _: &ManagedClient) -> DeleteOutcome {
-        unreachable!("nothing is deleted")
     }
 
     async fn self_check(&self, _: &str, _: &str) -> SelfCheckOutcome {
