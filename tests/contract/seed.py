@@ -288,7 +288,8 @@ class Seeder:
             database.close()
 
     def rollout(self):
-        """A rollout that has ended. A real one needs more than 100 servers."""
+        """A rollout that has ended just now: old ones are removed. A real one needs more than 100 servers."""
+        now = int(time.time() * 1000)
         one = uuid.UUID("01a21b31-0000-7000-8000-000000000001")
         values = {
             "id": one.bytes, "kind": "organisation", "revision": 1, "because": "configuration saved", "holds_replacements": False,
@@ -296,7 +297,7 @@ class Seeder:
             "affected": json.dumps(dict.fromkeys((
                 "reached", "servers", "registrations", "registered", "updated", "rediscovered", "replaced", "asked", "withdrawn",
             ), 0) | {"estimated": False}),
-            "lease_until": 0, "created_at": 1, "created_by": "seed", "updated_at": 1, "finished_at": 1,
+            "lease_until": 0, "created_at": now, "created_by": "seed", "updated_at": now, "finished_at": now,
         }
         database = sqlite3.connect(f"{self.deployment.folder}/registry.sqlite", timeout=30)
         with database:
