@@ -70,20 +70,22 @@ fn sync_file(path: &Path) -> io::Result<()> {
 }
 
 impl Registry {
-    /// Returns when everything that is committed now is on the disk.
-    pub(crate) async fn sync_commits(&self) -> Result<()> {
-        self.inner.durability.sync().await.map_err(|error| {
+    /// Returns when everything that is committed now is on the disk; `newest` is the newest revision among it, if known.
+    pub(crate) async fn sync_commits(&self, newest: Option<i64>) -> Result<()> {
+        let durability = &self.inner.durability;
+        durability.sync().await.map_err(|error| {
             writability::note(DatabaseFault::DiskFails, &sqlx::Error::Io(error));
-            DatabaseFault::DiskFails.into()
-        })
+            DatabaseFault::DiskFails
+        })?;
+        durability.revision.fetch_max(newest.unwrap_or(i64::MIN), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Returns when `revision`, which was read, is on the disk: a gateway must not hear of one that a power cut can undo.
     pub(crate) async fn sync_revision(&self, revision: i64) -> Result<()> {
         let durability = &self.inner.durability;
         if durability.log.is_some() && durability.revision.load(Ordering::Relaxed) < revision {
-            self.sync_commits().await?;
-            durability.revision.fetch_max(revision, Ordering::Relaxed);
+            self.sync_commits(Some(revision)).await?;
         }
         Ok(())
     }

@@ -364,6 +364,7 @@ impl Write<'_> {
             turn,
         } = self;
         let told = !changes.is_empty();
+        let mut newest = None;
         if !events.is_empty() || !changes.is_empty() {
             let row = sequence::Entity::find_by_id(1).lock_exclusive().one(&txn).await?.ok_or_else(|| {
                 Error::Unavailable("The database is not migrated. Run `mcp-registry migrate`.".into())
@@ -383,7 +384,9 @@ impl Write<'_> {
             for chunk in rows.chunks(MAX_ROWS_PER_STATEMENT) {
                 audit_event::Entity::insert_many(chunk.iter().cloned()).exec_without_returning(&txn).await?;
             }
-            next.revision = Set(row.revision + i64::try_from(changes.len()).unwrap_or_default());
+            let revision = row.revision + i64::try_from(changes.len()).unwrap_or_default();
+            next.revision = Set(revision);
+            newest = Some(revision);
             let mut rows = Vec::with_capacity(changes.len());
             for (revision, change) in (row.revision + 1..).zip(changes) {
                 rows.push(change::ActiveModel {
@@ -408,7 +411,7 @@ impl Write<'_> {
         }
         txn.commit().await?;
         drop(turn);
-        registry.sync_commits().await?;
+        registry.sync_commits(newest).await?;
         writability::note_written();
         if let Some(replica) = &registry.inner.replica {
             replica.note_change(&actor);
