@@ -58,17 +58,23 @@ async fn add_attempts(db: &DatabaseConnection, engine: Engine, (from, to): (i64,
     db.execute_unprepared("ANALYZE").await.unwrap();
 }
 
-#[rstest]
-#[case::sqlite(Engine::Sqlite)]
-#[case::postgres(Engine::Postgres)]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn old_attempts_are_pruned_but_those_that_are_shown(#[case] engine: Engine) {
+/// [`REGISTRATIONS`] registrations without an attempt, and the time in epoch milliseconds.
+async fn without_attempts(engine: Engine) -> (TestRegistry, DatabaseConnection, i64) {
     let t = TestRegistry::new(engine).await;
     let servers = u32::try_from(REGISTRATIONS).unwrap();
     ListDataset { integrations: 4, workspaces: 5, servers }.insert(&t.registry, &t.database).await;
     let db = t.database.connect().await;
     db.execute_unprepared("DELETE FROM attempt").await.unwrap();
     let now = t.registry.now().timestamp_millis();
+    (t, db, now)
+}
+
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_attempts_are_pruned_but_those_that_are_shown(#[case] engine: Engine) {
+    let (t, db, now) = without_attempts(engine).await;
     // Every fourth registration made all its attempts long ago; the others make one a day until today.
     let daily = format!("{now} - ({ATTEMPTS} - k) * {DAY}");
     add_attempts(&db, engine, (1, ATTEMPTS), "n % 4 <> 3", &daily).await;
@@ -140,12 +146,7 @@ async fn left(db: &DatabaseConnection, condition: &str) -> u64 {
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attempts_are_pruned_after_the_clock_was_wrong(#[case] engine: Engine) {
-    let t = TestRegistry::new(engine).await;
-    let servers = u32::try_from(REGISTRATIONS).unwrap();
-    ListDataset { integrations: 4, workspaces: 5, servers }.insert(&t.registry, &t.database).await;
-    let db = t.database.connect().await;
-    db.execute_unprepared("DELETE FROM attempt").await.unwrap();
-    let now = t.registry.now().timestamp_millis();
+    let (t, db, now) = without_attempts(engine).await;
     add_attempts(&db, engine, (1, MAX_SHOWN), "n = 7", &format!("{now} - k")).await;
     t.clock.advance(Duration::days(500));
     assert_eq!(t.registry.registrations().prune_attempts().await.unwrap(), 0);
