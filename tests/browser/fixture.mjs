@@ -214,13 +214,18 @@ export async function startSandbox(t, quirks = {}) {
   };
 }
 
-/** A port that is free now, for what must know its address before it starts. */
+/**
+ * A port that is free now, for what must know its address before it starts. The system gives ports from 32768 on to
+ * connections, so it is one below.
+ */
 export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise((resolve) => { server.close(resolve); });
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(() => true, () => false);
+    if (isFree) await new Promise((resolve) => { server.close(resolve); });
+    if (isFree) return port;
+  }
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -28,10 +29,13 @@ SETTINGS = {
 }
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def lasting_port():
+    """A free port that stays free during a restart: the system gives ports from 32768 on to connections."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener:
+            if listener.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 class Deployment:
@@ -40,7 +44,7 @@ class Deployment:
     def __init__(self, folder, secrets):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        port = free_port()
+        port = lasting_port()
         self.url = f"http://127.0.0.1:{port}"
         (self.folder / "registry.toml").write_text(secrets.declared)
         settings = SETTINGS | {"SERVER__LISTEN": f"127.0.0.1:{port}"}

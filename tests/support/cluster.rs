@@ -16,6 +16,16 @@ pub struct Cluster {
     shim: Option<PathBuf>,
 }
 
+/// How long a cluster may take to start, recovery included.
+const MAX_START: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A free port that stays free while nobody listens on it: the system gives ports from 32768 on to connections.
+fn lasting_port() -> u16 {
+    let first = 20_000 + u16::try_from(std::process::id() % 750).expect("a small number") * 16;
+    let mut ports = (first..32_000).chain(20_000..first);
+    ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+}
+
 /// A program of PostgreSQL's, the newest there is.
 pub fn postgres_program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed");
@@ -153,10 +163,7 @@ impl Cluster {
             let given = Command::new("chown").args(["nobody", folder]).status().await;
             assert!(given.expect("chown runs").success());
         }
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
-        Self { folder, port, shim: None }
+        Self { folder, port: lasting_port(), shim: None }
     }
 
     /// What to open.
@@ -164,14 +171,22 @@ impl Cluster {
         format!("postgres://registry@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Starts it after [`Self::kill`]; it recovers from its log.
+    /// Starts it after [`Self::kill`] or [`Self::signal_every_process`]; it recovers from its log. It refuses as long as a
+    /// process of the killed one has the shared memory, so it is tried until it starts.
     pub async fn begin(&self) {
         let options =
             format!("-p {} -k {} -c listen_addresses=127.0.0.1", self.port, self.folder.path().display());
         let log = self.folder.path().join("log");
         let (data, log) = (self.data(), log.to_str().expect("text").to_owned());
-        self.run("pg_ctl", &["-D", data.to_str().expect("text"), "-w", "-l", &log, "-o", &options, "start"])
-            .await;
+        let arguments = ["-D", data.to_str().expect("text"), "-w", "-l", &log, "-o", &options, "start"];
+        let started = tokio::time::timeout(MAX_START, async {
+            while !self.succeeds("pg_ctl", &arguments).await {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        });
+        if started.await.is_err() {
+            panic!("PostgreSQL does not start:\n{}", std::fs::read_to_string(&log).unwrap_or_default());
+        }
     }
 
     /// Ends it as a power cut would: without a clean shutdown.
@@ -185,12 +200,16 @@ impl Cluster {
     }
 
     async fn run(&self, program: &str, arguments: &[&str]) {
+        assert!(self.succeeds(program, arguments).await, "{program} {arguments:?}");
+    }
+
+    async fn succeeds(&self, program: &str, arguments: &[&str]) -> bool {
         let mut command = as_postgres(&postgres_program(program), self.folder.path());
         if let Some(shim) = &self.shim {
             command.env("LD_PRELOAD", shim).env("FULL_DISK", self.full_disk());
         }
         let status = command.args(arguments).stdout(std::process::Stdio::null()).status().await;
-        assert!(status.expect("it runs").success(), "{program} {arguments:?}");
+        status.expect("it runs").success()
     }
 }
 
