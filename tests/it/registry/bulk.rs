@@ -33,7 +33,8 @@ async fn longest_write(url: String, engine: Engine, over: Arc<AtomicBool>) -> Du
     let look = match engine {
         Engine::Sqlite => "BEGIN IMMEDIATE; ROLLBACK",
         Engine::Postgres => {
-            "DO $$ BEGIN IF NOT pg_try_advisory_xact_lock(7301) THEN RAISE EXCEPTION 'held'; END IF; END $$"
+            "DO $$ BEGIN IF NOT pg_try_advisory_xact_lock('deployment'::regclass::oid::int, 7301) \
+             THEN RAISE EXCEPTION 'held'; END IF; END $$"
         }
     };
     let (mut longest, mut since): (Duration, Option<Instant>) = (Duration::ZERO, None);

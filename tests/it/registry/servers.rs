@@ -1,6 +1,6 @@
 //! What the creation of a server costs, and what it waits for.
 
-use registry::{IntegrationChange, NewServer};
+use registry::{IntegrationChange, NewServer, NewWorkspace};
 use registry_core::slug::Reference;
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, TransactionTrait};
@@ -55,7 +55,8 @@ async fn servers_of_different_workspaces_do_not_wait_for_each_other() {
     let db = t.database.connect().await;
     #[expect(clippy::disallowed_methods, reason = "another process that writes")]
     let write = db.begin().await.unwrap();
-    write.execute_unprepared("SELECT pg_advisory_xact_lock_shared(7301)").await.unwrap();
+    let held = "SELECT pg_advisory_xact_lock_shared('deployment'::regclass::oid::int, 7301)";
+    write.execute_unprepared(held).await.unwrap();
 
     let created = tokio::time::timeout(Duration::from_secs(30), t.server("linear", "beta"));
     created.await.expect("a server of another workspace does not wait");
@@ -67,4 +68,26 @@ async fn servers_of_different_workspaces_do_not_wait_for_each_other() {
     assert!(early.is_err(), "an integration is not changed under a write that reads it");
     write.commit().await.unwrap();
     update.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registries_in_schemas_of_one_database_do_not_wait_for_each_other() {
+    let (one, other) = (TestRegistry::new(Engine::Postgres).await, TestRegistry::new(Engine::Postgres).await);
+    one.workspace("acme").await;
+    other.workspace("acme").await;
+    let db = one.database.connect().await;
+    #[expect(clippy::disallowed_methods, reason = "another process that writes")]
+    let write = db.begin().await.unwrap();
+    let held = "SELECT pg_advisory_xact_lock('deployment'::regclass::oid::int, 7301)";
+    write.execute_unprepared(held).await.unwrap();
+
+    let created = tokio::time::timeout(Duration::from_secs(30), other.workspace("beta"));
+    created.await.expect("the other registry does not wait");
+    let (registry, admin) = (one.registry.clone(), one.admin());
+    let new = NewWorkspace { name: "Beta".to_owned(), slug: None, description: None };
+    let mut here = tokio::spawn(async move { registry.workspaces().create(&admin, new).await });
+    let early = tokio::time::timeout(Duration::from_millis(500), &mut here).await;
+    assert!(early.is_err(), "this one waits");
+    write.commit().await.unwrap();
+    here.await.unwrap().unwrap();
 }

@@ -149,7 +149,7 @@ pub(crate) async fn add_up(db: &impl ConnectionTrait) -> Result<()> {
         return Ok(());
     }
     let sql = format!(
-        "WITH mine AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(7303) AS locked), \
+        "WITH mine AS MATERIALIZED (SELECT pg_try_advisory_xact_lock('tally'::regclass::oid::int, 7303) AS locked), \
          taken AS (DELETE FROM tally_delta WHERE (SELECT locked FROM mine) AND ctid = ANY (ARRAY \
            (SELECT ctid FROM tally_delta LIMIT {MAX_DELTAS})) RETURNING integration_id, workspace_id, kind, n), \
          scoped AS (SELECT integration_id AS scope_id, kind, n FROM taken \

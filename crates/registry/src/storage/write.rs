@@ -41,12 +41,16 @@ enum WriteLock {
 }
 
 impl WriteLock {
-    /// The statement that takes it in PostgreSQL. Advisory lock 7301 stands for the layers above workspaces.
+    /// The statement that takes it in PostgreSQL. Advisory locks belong to a database, not to a schema: the table's own
+    /// number keeps registries in schemas of one database from waiting for each other. The second number, 7301, stands for
+    /// the layers above workspaces, 7302 in the first place for one workspace, 7303 for the sums of `tally`.
     fn statement(self) -> Option<&'static str> {
         match self {
             Self::None => None,
-            Self::Workspaces => Some("SELECT pg_advisory_xact_lock_shared(7301)"),
-            Self::Everything => Some("SELECT pg_advisory_xact_lock(7301)"),
+            Self::Workspaces => {
+                Some("SELECT pg_advisory_xact_lock_shared('deployment'::regclass::oid::int, 7301)")
+            }
+            Self::Everything => Some("SELECT pg_advisory_xact_lock('deployment'::regclass::oid::int, 7301)"),
         }
     }
 }
