@@ -225,12 +225,12 @@ def api(port, key, method, path, body=None):
     return json.loads(text) if text else None
 
 
-def wait(done, what, patience=300):
+def wait(done, what, patience=300, pause=0.02):
     began = time.perf_counter()
     while not done():
         if time.perf_counter() - began > patience:
             raise RuntimeError(f"{what}: not within {patience} s")
-        time.sleep(0.02)
+        time.sleep(pause)
     return time.perf_counter() - began
 
 

@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// The shortest time between two looks at the queue that a commit leads to: what this worker works on itself commits
 /// several times, and is due until it is settled.
 const MIN_WAIT: Duration = Duration::from_millis(20);
-/// How long a worker that is nearly full waits for more of its registrations to end, so that it claims several at once.
-const GATHER: Duration = Duration::from_millis(10);
+/// How long a worker waits for more of its registrations to end when one has, so that it claims several at once: a claim
+/// costs as much as a third of a registration, however many it takes.
+const GATHER: Duration = Duration::from_millis(30);
 
 /// Claims and reconciles until `stop`, then lets requests in flight finish.
 pub(crate) async fn run(
@@ -58,17 +59,14 @@ pub(crate) async fn run(
             let discoveries = discoveries.clone();
             in_progress.spawn(reconcile(queue.clone(), servers.clone(), discoveries, claimed, stop.clone()));
         }
-        if in_progress.len() >= options.concurrency {
-            gather(&mut in_progress, options.concurrency, stop).await;
-            continue;
-        }
-        // Less was found than there is room for, so that nothing more can be claimed now.
+        let is_full = in_progress.len() >= options.concurrency;
+        // Where less was found than there is room for, nothing more can be claimed now.
         let wait = time_until(next_at, queue.now(), options.poll);
         tokio::select! {
             () = stop.cancelled() => {}
-            Some(_) = in_progress.join_next() => {}
-            () = &mut commit => tokio::time::sleep_until(looked + MIN_WAIT.min(options.poll)).await,
-            () = tokio::time::sleep(wait) => {}
+            Some(_) = in_progress.join_next() => gather(&mut in_progress, options.concurrency / 4).await,
+            () = &mut commit, if !is_full => tokio::time::sleep_until(looked + MIN_WAIT.min(options.poll)).await,
+            () = tokio::time::sleep(wait), if !is_full => {}
         }
     }
     drop(maintenance);
@@ -79,14 +77,13 @@ pub(crate) async fn run(
     }
 }
 
-/// Waits until one of the registrations ends, and then shortly for others, so that a quarter of them is claimed at once.
-async fn gather(in_progress: &mut JoinSet<()>, concurrency: usize, stop: &CancellationToken) {
-    tokio::select! {
-        () = stop.cancelled() => return,
-        _ = in_progress.join_next() => {}
-    }
-    let enough = concurrency - (concurrency / 4).max(1);
-    let more = async { while in_progress.len() > enough && in_progress.join_next().await.is_some() {} };
+/// One of the registrations has ended: waits shortly for others, until there are `most` of them.
+async fn gather(in_progress: &mut JoinSet<()>, most: usize) {
+    let more = async {
+        for _ in 1..most {
+            in_progress.join_next().await;
+        }
+    };
     // Those that are done are dropped from the set also when the time is over.
     drop(tokio::time::timeout(GATHER, more).await);
 }
