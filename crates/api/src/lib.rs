@@ -29,6 +29,7 @@ mod openapi;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod path_tests;
+mod portkey;
 mod routes;
 mod state;
 mod v1;

@@ -10,6 +10,7 @@
 //! * [`registration`]: the states of a registration and [`registration::plan`], which says what to do next.
 //! * [`preflight`]: forecasts and warnings before a client is registered.
 //! * [`known_servers`]: real servers that are known by their addresses, and the settings they need.
+//! * [`capability`], [`server_info`]: what an MCP server offers, and what it says about itself.
 //! * [`logo`]: whether the response of a `logo_uri` is an image.
 //! * [`egress`]: which addresses may be reached.
 //! * [`examples`]: the configurations that the documentation shows.
@@ -17,6 +18,7 @@
 //! * [`finding`], [`locate`], [`id`], [`slug`], [`permission`], [`clock`], [`backoff`]: small shared types.
 
 pub mod backoff;
+pub mod capability;
 mod character;
 pub mod clock;
 mod echo;
@@ -40,6 +42,7 @@ pub mod proxies;
 pub mod registration;
 pub mod rollout;
 pub mod secret;
+pub mod server_info;
 pub mod slug;
 pub mod url_text;
 mod words;

@@ -36,6 +36,8 @@ words! {
         Integration = "integration",
         /// The settings of the deployment: servers have the new values at once, their registrations follow.
         Settings = "settings",
+        /// Capabilities of an integration: gateways are told of its servers, registrations stay as they are.
+        Capabilities = "capabilities",
     }
 }
 

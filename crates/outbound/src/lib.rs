@@ -46,4 +46,4 @@ pub use registry_core::registration::{
     SelfCheckOutcome,
 };
 pub use resolve::{Addresses, Lookup};
-pub use trusted_client::{TrustedClient, TrustedResponse, check_trusted_url};
+pub use trusted_client::{TrustedBody, TrustedClient, TrustedResponse, check_trusted_url};

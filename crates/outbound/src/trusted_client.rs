@@ -31,6 +31,25 @@ pub struct TrustedResponse {
     pub body: Vec<u8>,
 }
 
+/// What is sent; may hold secrets.
+#[derive(Clone)]
+pub enum TrustedBody<'a> {
+    /// A form.
+    Form(Vec<(&'a str, &'a str)>),
+    /// JSON text.
+    Json(&'a str),
+}
+
+/// Writes only the kind of the body, so that no secret appears in logs.
+impl std::fmt::Debug for TrustedBody<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Form(_) => "Form",
+            Self::Json(_) => "Json",
+        })
+    }
+}
+
 /// Checks a URL of the configuration; the error says why it is not allowed.
 pub fn check_trusted_url(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "it is not a URL")?;
@@ -63,7 +82,7 @@ impl TrustedClient {
         method: Method,
         url: &str,
         headers: &[(&str, &str)],
-        form: Option<&[(&str, &str)]>,
+        body: Option<TrustedBody<'_>>,
     ) -> Result<TrustedResponse, String> {
         let span = tracing::info_span!(
             "outgoing_request",
@@ -72,7 +91,7 @@ impl TrustedClient {
             host = host_of(url),
             status = tracing::field::Empty,
         );
-        let response = self.exchange(method, url, headers, form).instrument(span.clone()).await?;
+        let response = self.exchange(method, url, headers, body).instrument(span.clone()).await?;
         span.record("status", response.status);
         Ok(response)
     }
@@ -82,7 +101,7 @@ impl TrustedClient {
         method: Method,
         url: &str,
         headers: &[(&str, &str)],
-        form: Option<&[(&str, &str)]>,
+        body: Option<TrustedBody<'_>>,
     ) -> Result<TrustedResponse, String> {
         let parsed = check_trusted_url(url).map_err(|why| format!("{url} may not be outgoing: {why}"))?;
         let failed = |what: &dyn std::fmt::Display| format!("{url}: {what}");
@@ -98,9 +117,15 @@ impl TrustedClient {
             value.set_sensitive(true);
             request = request.header(name, value);
         }
-        if let Some(form) = form {
-            let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+        match body {
+            Some(TrustedBody::Form(form)) => {
+                let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+                request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+            }
+            Some(TrustedBody::Json(text)) => {
+                request = request.header(CONTENT_TYPE, "application/json").body(text.to_owned());
+            }
+            None => {}
         }
         let exchange = async {
             // The error's own text would contain the URL with its query.

@@ -5,6 +5,9 @@ use registry_core::clock::Timestamp;
 use registry_core::id::{SessionId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
 
+/// The scope of keys and tokens that may use servers through a gateway.
+pub(crate) const INVOKE: &str = "mcp.invoke";
+
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
@@ -106,6 +109,21 @@ impl Actor {
     pub fn can(&self, permission: Permission) -> bool {
         self.role.allows(permission)
             && (self.scopes.is_empty() || permission.is_given_by(&self.scopes, self.workspace.is_some()))
+    }
+
+    /// Whether it may use servers through a gateway: a key or token with a scope list needs `mcp.invoke`.
+    pub fn may_invoke(&self) -> bool {
+        self.scopes.is_empty() || self.scopes.iter().any(|scope| scope == INVOKE)
+    }
+
+    /// The scopes it is limited to; empty: everything that its role allows.
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// When the key or token ends; `None`: it has no end.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
     }
 
     /// The registration worker.

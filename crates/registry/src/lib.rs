@@ -11,12 +11,13 @@
 //!   outside. Both are in `ports`.
 //!
 //! A folder uses only folders above it: `ports`, `storage`, `lookup`, `secrets`, `limits`, `audit`, `configuration`,
-//! `access`, `registration`, `rollouts`, `servers`, `integrations`, `workspaces`, `gateway`, `identity`, `deployment`, `dashboard`
+//! `capabilities`, `access`, `registration`, `rollouts`, `servers`, `integrations`, `workspaces`, `gateway`, `identity`, `deployment`, `dashboard`
 //! (`docs/ARCHITECTURE.md`; tests/it/meta/rooms.rs checks it).
 
 mod access;
 mod actor;
 mod audit;
+mod capabilities;
 mod configuration;
 mod dashboard;
 mod deployment;
@@ -44,6 +45,7 @@ pub use access::IntegrationAccess;
 pub use access::changes::{AccessChange, AccessUpdate};
 pub use access::list::{Access, AccessList};
 pub use access::overview::{AccessOverview, WorkspaceAccess};
+pub use access::users::{UserAccess, UserAccessPage, UserAccessUpdate, UserDecision};
 pub use actor::{Actor, Channel, RequestContext};
 pub use audit::Audit;
 pub use audit::checkpoints::{AuditVerification, BrokenLink};
@@ -51,6 +53,11 @@ pub use audit::events::{AuditCursor, AuditEvent, AuditRange};
 pub use audit::export::{AuditFormat, export_audit};
 pub use audit::filter::{AuditFilter, MAX_SCANNED};
 pub use audit::result::AuditResult;
+pub use capabilities::Capabilities;
+pub use capabilities::info::KnownServerInfo;
+pub use capabilities::list::{CapabilityCount, CapabilityItem, CapabilityPage};
+pub use capabilities::switch::CapabilitySwitch;
+pub use capabilities::sync::SyncedCapabilities;
 pub use configuration::Configurations;
 pub use configuration::check::{Check, Checked, Preview};
 pub use configuration::costs::Affected;
@@ -74,6 +81,7 @@ pub use gateway::admission::FollowerPermit;
 pub use gateway::cache::{CachedDocument, ChangeEvent, Coding, GatewayChange, WatchResult};
 pub use gateway::documents::{GatewayDocument, GatewayPage, entity_tag};
 pub use gateway::feedback::{Ensured, RegistrationProgress, Verdict};
+pub use gateway::push::PushState;
 pub use gateway::reachability::Reached;
 pub use identity::administration::change::UserChange;
 pub use identity::administration::invite::NewUser;
@@ -84,6 +92,7 @@ pub use identity::authentication::Credential;
 pub use identity::login::sign_in::SignedIn;
 pub use identity::memberships::{Membership, Roles};
 pub use identity::oidc::client::{AuthorizationCallback, AuthorizationRequest};
+pub use identity::own_details::OwnDetails;
 pub use identity::sessions::Session;
 pub use identity::users::User;
 pub use identity::{ApiKeys, Callers, Login, Sessions, Users};
@@ -114,7 +123,7 @@ pub use ports::registration_queue::{
 };
 pub use ports::secret_store::{SecretMembers, SecretStore, SecretText};
 pub use ports::step_record::{NewClient, Published, StepRecord, exchanges_without};
-pub use ports::trusted_http::{HttpRequest, HttpResponse, TrustedHttpClient};
+pub use ports::trusted_http::{Body, HttpRequest, HttpResponse, TrustedHttpClient};
 pub use ports::upstream::{BeforeRequest, Discovered, FetchedLogo, ProbeTarget, Probed, Upstream};
 pub use registration::actions::ClientCredentials;
 pub use registration::advertised::Advertised;
@@ -137,7 +146,9 @@ pub use servers::list::ServerFilter;
 pub use settings::KeySource;
 pub use settings::ProviderSettings;
 pub use settings::SecretReference;
-pub use settings::{IssuerRate, JwtSettings, RequestLimits, RolloutSizes, Settings};
+pub use settings::{
+    IssuerRate, JwtSettings, PortkeySettings, PushTarget, RequestLimits, RolloutSizes, Settings,
+};
 pub use storage::connect::{Missing, observe_statements};
 pub use storage::hosts::{DatabaseHosts, InvalidHosts};
 pub use storage::settings_generations::{SettingsStatus, SharedSettings};
@@ -175,6 +186,8 @@ struct Inner {
     /// Notified after a commit of this process that lets a rollout go on.
     rollout_notify: tokio::sync::Notify,
     durability: storage::durability::Durability,
+    /// What gateways said last of each server.
+    debounce: capabilities::Debounce,
     rollout_batch_size: rollouts::batch_size::BatchSize,
     live: gateway::cache::Live,
     /// Held by each write on SQLite: see `storage::write`.

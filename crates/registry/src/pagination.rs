@@ -132,6 +132,16 @@ impl<T> Page<T> {
         Self { items, total, total_is_exact: true, has_more: false, next: None, previous: None }
     }
 
+    /// The page that `request` names of a list that is in memory as a whole.
+    pub(crate) fn cut(items: Vec<T>, request: PageRequest) -> Self {
+        let total = items.len() as u64;
+        let skipped = usize::try_from(request.offset()).unwrap_or(usize::MAX);
+        let most = usize::try_from(request.size).unwrap_or(usize::MAX);
+        let items: Vec<T> = items.into_iter().skip(skipped).take(most).collect();
+        let has_more = request.offset().saturating_add(items.len() as u64) < total && !items.is_empty();
+        Self { items, total, total_is_exact: true, has_more, next: None, previous: None }
+    }
+
     /// The total for people: `10,000+` stands for at least that many.
     pub fn total_text(&self) -> String {
         format!("{}{}", self.total, if self.total_is_exact { "" } else { "+" })

@@ -61,6 +61,8 @@ pub struct Settings {
     pub max_connections: u32,
     /// How many servers a save, and each batch of a rollout, visits.
     pub rollout_sizes: RolloutSizes,
+    /// The control plane of the open gateway; `None`: not offered.
+    pub portkey: Option<PortkeySettings>,
 }
 
 impl Default for Settings {
@@ -87,8 +89,25 @@ impl Default for Settings {
             rollouts_keep: Duration::from_hours(365 * 24),
             max_connections: 10,
             rollout_sizes: RolloutSizes::default(),
+            portkey: None,
         }
     }
+}
+
+/// The control plane of the open gateway (`/v2`).
+#[derive(Clone, Debug, Default)]
+pub struct PortkeySettings {
+    /// Gateways that are told of changes.
+    pub push: Vec<PushTarget>,
+}
+
+/// A gateway that is told of changes.
+#[derive(Clone, Debug)]
+pub struct PushTarget {
+    /// Its address, without trailing slash.
+    pub url: String,
+    /// Its `MCP_SYNC_AUTH_TOKEN`.
+    pub token: Secret,
 }
 
 /// How many servers are visited in one transaction. Not configurable: tests choose less, so that few servers are many.

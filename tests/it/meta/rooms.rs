@@ -17,6 +17,7 @@ const FOLDERS: &[&str] = &[
     "limits",
     "audit",
     "configuration",
+    "capabilities",
     "access",
     "registration",
     "rollouts",

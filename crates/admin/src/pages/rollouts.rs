@@ -85,7 +85,11 @@ fn subject(one: &Rollout) -> String {
             format!("Organisation configuration v{revision}")
         }
         (RolloutKind::Integration, Some(integration), _) => format!("Integration {}", integration.name),
+        (RolloutKind::Capabilities, Some(integration), _) => {
+            format!("Capabilities of {}", integration.name)
+        }
         (RolloutKind::Settings, _, _) => "Settings of the deployment".to_owned(),
+        (RolloutKind::Capabilities, None, _) => "Capabilities".to_owned(),
         (RolloutKind::Organisation | RolloutKind::Integration, _, _) => "Configuration".to_owned(),
     }
 }

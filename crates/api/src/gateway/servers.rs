@@ -16,6 +16,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
 use chrono::SecondsFormat;
 use metrics::counter;
 use registry::{CachedDocument, Coding, Error, GatewayDocument};
+use registry_core::capability::CapabilityKind;
 use registry_core::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -235,6 +236,9 @@ pub(crate) struct GatewayDocumentView {
     /// Headers of the caller to forward: a list of names, or an object with `mode` and `headers`.
     #[schema(required = false, value_type = Vec<String>)]
     forward_headers: Value,
+    /// What users may not use: tools and prompts by name, resources by URI. Absent: everything may be used.
+    #[schema(required = false, value_type = Vec<DisabledCapability>)]
+    disabled_capabilities: Value,
     /// How to pass the user's identity upstream.
     #[schema(required = false, value_type = Object)]
     user_identity_forwarding: Value,
@@ -245,6 +249,17 @@ pub(crate) struct GatewayDocumentView {
     /// consent itself (MCP security best practices, "confused deputy").
     #[schema(required = false)]
     shared_upstream_client: bool,
+}
+
+/// A capability that users may not use.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the registry prepares")]
+struct DisabledCapability {
+    /// The kind.
+    r#type: CapabilityKind,
+    /// The name; of a resource its URI.
+    #[schema(example = "delete_issue")]
+    name: String,
 }
 
 /// The registration of a server.
@@ -353,6 +368,7 @@ impl GatewayDocumentView {
             headers: json!({}),
             passthrough_headers: json!({ "x-team": "acme" }),
             forward_headers: json!(["x-request-id"]),
+            disabled_capabilities: json!([{ "type": "tool", "name": "delete_issue" }]),
             user_identity_forwarding: json!({}),
             jwt_validation: json!({}),
             shared_upstream_client: true,

@@ -26,6 +26,8 @@ use utoipa::ToSchema;
 pub(crate) trait RequestBody: DeserializeOwned + ToSchema + 'static {
     /// The permission that the operation needs.
     const NEEDS: Permission;
+    /// Another permission that is enough.
+    const OR_NEEDS: Option<Permission> = None;
     /// Whether the body changes an existing object, so that it must contain at least one member.
     const CHANGES: bool = false;
 }
@@ -49,7 +51,9 @@ impl<T: RequestBody> FromRequest for ValidatedJson<T> {
         let payload = payload.take();
         Box::pin(async move {
             let caller = Caller::authenticate(request.clone()).await?;
-            caller.require(T::NEEDS)?;
+            if !T::OR_NEEDS.is_some_and(|other| caller.actor.can(other)) {
+                caller.require(T::NEEDS)?;
+            }
             let limit = state(&request)?.limits.body;
             let bytes = read(request.headers(), payload, limit).await?;
             if !bytes.is_empty() {

@@ -4,6 +4,7 @@ use crate::http::failure::Failure;
 use crate::http::problem_kinds;
 use crate::http::query;
 use crate::http::security_headers::request_id;
+use crate::portkey::credentials as portkey;
 use crate::state::ApiState;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH, IF_NONE_MATCH};
@@ -47,7 +48,13 @@ impl Caller {
             address: address.map(|address| address.to_string()),
             user_agent: None,
         };
-        let token = match credential(request.headers()) {
+        let found = if portkey::is_from_gateway(request.path()) {
+            portkey::require_enabled(&state)?;
+            portkey::gateway(request.headers())
+        } else {
+            credential(request.headers())
+        };
+        let token = match found {
             Ok(token) => token,
             Err(error) => {
                 state.registry.limits().count_anonymous(address)?;
@@ -120,7 +127,7 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Error> {
 }
 
 /// The credential after the scheme `Bearer`, which is case-insensitive (RFC 9110 §11.1).
-fn bearer(text: &str) -> Option<&str> {
+pub(crate) fn bearer(text: &str) -> Option<&str> {
     let (scheme, token) = text.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -35,6 +35,10 @@ use utoipa_actix_web::AppExt;
         (name = "users", description = "Users: who may sign in, their roles, their sessions."),
         (name = "audit", description = "The audit log: who changed what, when, and from which source."),
         (name = "gateway", description = "The gateway API. Only for the role `gateway`."),
+        (name = "capabilities", description = "What upstream servers offer and say about themselves, and what may be offered of it."),
+        (name = "user access", description = "Which users may use a server."),
+        (name = "connections", description = "Clients and connections of servers. Gateways keep the tokens of users."),
+        (name = "open gateway", description = "The control plane API of the open gateway (`Portkey-AI/gateway`). Served where `gateway.portkey.enabled` is true; the gateway's own credential is an API key of the role `gateway` in `x-client-id-mcp-gateway` or `Authorization`."),
         (name = "not built yet", description = "Operations of the hosted product that this version answers with 501."),
         (name = "operation", description = "Probes and metrics."),
     )

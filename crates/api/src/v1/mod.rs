@@ -5,11 +5,12 @@ mod advanced_configuration;
 mod api_keys;
 mod attempts;
 mod audit_events;
+pub(crate) mod capabilities;
 mod client_metadata;
 mod connection_tests;
+pub(crate) mod connections;
 mod integration_copies;
 pub(crate) mod integrations;
-mod not_built;
 mod organisation;
 mod orphans;
 mod preflight;
@@ -19,7 +20,9 @@ mod revisions;
 mod rollouts;
 mod save_options;
 mod secret_mappings;
-mod servers;
+pub(crate) mod server_info;
+pub(crate) mod servers;
+pub(crate) mod user_access;
 mod users;
 mod workspaces;
 
@@ -44,5 +47,8 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     api_keys::routes(config);
     users::routes(config);
     audit_events::routes(config);
-    not_built::routes(config);
+    capabilities::routes(config);
+    server_info::routes(config);
+    user_access::routes(config);
+    connections::routes(config);
 }

@@ -1,8 +1,10 @@
-//! Workspace access: which workspaces may use an integration, and the workspace layer of its configuration.
+//! Workspace access: which workspaces may use an integration, the workspace layer of its configuration, and which users may
+//! use a server.
 
 pub(crate) mod changes;
 pub(crate) mod list;
 pub(crate) mod overview;
+pub(crate) mod users;
 
 use crate::Registry;
 

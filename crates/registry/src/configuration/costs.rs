@@ -92,6 +92,7 @@ impl Affected {
 }
 
 /// The registrations of some servers, each with its active client if there is one.
+#[derive(Default)]
 pub(crate) struct KnownClients {
     /// Key: the id of the server.
     by_server: HashMap<Uuid, (registration::Model, Option<ActiveClient>)>,

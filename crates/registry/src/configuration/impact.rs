@@ -182,6 +182,8 @@ pub(crate) struct Reach<'a> {
     known: KnownClients,
     /// Registrations whose client is replaced only after approval, with the inputs that this holds for.
     held: Vec<(Uuid, String)>,
+    /// Whether registrations are enqueued.
+    enqueues: bool,
     pub(crate) affected: Affected,
 }
 
@@ -212,12 +214,20 @@ impl<'a> Reach<'a> {
             }
             affected.add_cost(cost);
         }
-        Ok(Self { changed, known, held, affected })
+        Ok(Self { changed, known, held, enqueues: true, affected })
+    }
+
+    /// Servers whose documents changed, but not their registrations.
+    pub(crate) fn documents_only(changed: Vec<&'a ServerLayers>) -> Self {
+        let affected = Affected { servers: changed.len() as u64, ..Affected::default() };
+        Self { changed, known: KnownClients::default(), held: Vec::new(), enqueues: false, affected }
     }
 
     /// Tells gateways of the servers, and enqueues their registrations.
     pub(crate) async fn carry_out(&self, write: &mut Write<'_>, cause: Cause<'_>) -> Result<()> {
-        enqueue(write, &self.changed, &self.known, cause).await?;
+        if self.enqueues {
+            enqueue(write, &self.changed, &self.known, cause).await?;
+        }
         for (registration, inputs) in &self.held {
             require_approval(write, *registration, inputs).await?;
         }

@@ -124,6 +124,7 @@ impl Registry {
                 commit_notify: tokio::sync::Notify::new(),
                 rollout_notify: tokio::sync::Notify::new(),
                 durability: Durability::of(database_url),
+                debounce: crate::capabilities::Debounce::default(),
                 rollout_batch_size: crate::rollouts::batch_size::BatchSize::default(),
                 enqueued_notify: tokio::sync::Notify::new(),
                 live: crate::gateway::cache::Live::default(),

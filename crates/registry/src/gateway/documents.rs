@@ -90,6 +90,22 @@ impl Gateway<'_> {
         Ok(GatewayDocument::new(prepared.body, prepared.revision))
     }
 
+    /// As [`Self::document`], of a server by id or slug.
+    pub async fn document_of_server(self, actor: &Actor, reference: &ServerRef) -> Result<GatewayDocument> {
+        actor.require(Permission::FetchGatewayDocument)?;
+        let (workspace, server) = self.names(actor, reference).await?;
+        self.document(actor, &workspace, &server).await
+    }
+
+    /// The slugs of the workspace and of the server.
+    pub async fn names(self, actor: &Actor, reference: &ServerRef) -> Result<(String, String)> {
+        actor.require(Permission::FetchGatewayDocument)?;
+        let model = servers::find(self.registry.db(), actor, reference).await?;
+        let workspace =
+            workspaces::find(self.registry.db(), actor, &Reference::Id(model.workspace_id)).await?;
+        Ok((workspace.slug, model.slug))
+    }
+
     /// Documents in the order of their last change, after revision `since`; of one workspace if one is named. Servers that
     /// are gone are left out: the changes tell of them.
     pub async fn documents(

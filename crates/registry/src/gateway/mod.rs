@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod documents;
 pub(crate) mod feedback;
 pub(crate) mod prepare;
+pub(crate) mod push;
 pub(crate) mod reachability;
 
 use crate::Registry;

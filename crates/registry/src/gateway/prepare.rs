@@ -1,5 +1,6 @@
 //! Resolved documents, prepared from one snapshot of the database. The caller has checked who may read them.
 
+use crate::capabilities::disabled::disabled;
 use crate::configuration::layers::{ServerLayers, ServerScope, auth_type};
 use crate::gateway::Gateway;
 use crate::lookup::clients::{active_clients, method, usable};
@@ -7,6 +8,7 @@ use crate::secrets::markers::{open_markers, without_markers};
 use crate::storage::columns::json as read_json;
 use crate::storage::entity::{change, oauth_client, registration};
 use crate::{Error, Result};
+use registry_core::capability::CapabilityKind;
 use registry_core::id::SealedId;
 use registry_core::metadata::EffectiveMetadata;
 use registry_core::oauth::{Discovery, sanitize, shown_members};
@@ -83,17 +85,20 @@ impl Gateway<'_> {
         let mut clients: HashMap<Uuid, oauth_client::Model> =
             clients.into_iter().map(|client| (client.registration_id, client)).collect();
         let revisions = last_changes(read, servers).await?;
+        let owners: Vec<_> = layers.iter().map(|one| (one.server.id, one.integration.id)).collect();
+        let disabled = disabled(read, &owners).await?;
         let mut prepared = Vec::with_capacity(layers.len());
         for layers in &layers {
             let row = rows.get(&layers.server.id);
             let client = row.and_then(|row| clients.remove(&row.id));
             let revision = revisions.get(&layers.server.id).copied().unwrap_or_default();
-            let one = self.prepare_one(read, layers, row, client, revision, None).await;
+            let off = disabled.get(&layers.server.id).map_or(&[][..], Vec::as_slice);
+            let one = self.prepare_one(read, layers, row, client, revision, off, None).await;
             prepared.push(match one {
                 Err(error) => {
                     let Some(why) = Unreadable::of(&error) else { return Err(error) };
                     tracing::error!(server = %layers.server.id, %error, cause = error.source(), "a document goes without what cannot be read");
-                    self.prepare_one(read, layers, row, None, revision, Some(&why)).await?
+                    self.prepare_one(read, layers, row, None, revision, off, Some(&why)).await?
                 }
                 Ok(one) => one,
             });
@@ -109,6 +114,7 @@ impl Gateway<'_> {
         row: Option<&registration::Model>,
         client: Option<oauth_client::Model>,
         revision: i64,
+        disabled: &[(CapabilityKind, String)],
         unreadable: Option<&Unreadable>,
     ) -> Result<Prepared> {
         let client = match client.filter(|client| usable(client, self.registry.now()) && layers.enabled) {
@@ -137,6 +143,10 @@ impl Gateway<'_> {
                 without_markers(&mut gateway);
             }
             secret |= open_markers(self.registry, read, &mut gateway).await? > 0;
+            if !disabled.is_empty() {
+                let names = disabled.iter().map(|(kind, key)| json!({ "type": kind, "name": key }));
+                document.insert("disabled_capabilities".into(), names.collect());
+            }
             if let Value::Object(members) = gateway {
                 document.extend(members.into_iter().filter(|(name, _)| !document_owns(name)));
             }
@@ -295,7 +305,7 @@ fn head(layers: &ServerLayers, revision: i64) -> Result<Map<String, Value>> {
 /// Members that the registry itself answers for; an Advanced Configuration cannot set them. `transport` there is an
 /// object of gateway hints and would otherwise replace the integration's transport.
 fn document_owns(name: &str) -> bool {
-    name == "transport"
+    matches!(name, "transport" | "disabled_capabilities")
 }
 
 fn registration_member(

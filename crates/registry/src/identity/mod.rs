@@ -7,6 +7,7 @@ pub(crate) mod bearer;
 pub(crate) mod login;
 pub(crate) mod memberships;
 pub(crate) mod oidc;
+pub(crate) mod own_details;
 pub(crate) mod sessions;
 pub(crate) mod users;
 

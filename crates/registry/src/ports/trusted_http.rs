@@ -10,14 +10,23 @@ pub struct HttpRequest<'a> {
     pub url: &'a str,
     /// Headers; their values may be secrets.
     pub headers: Vec<(&'a str, Secret)>,
-    /// A form to post; without one it is a GET. Its values may be secrets.
-    pub form: Option<Vec<(&'a str, Secret)>>,
+    /// What to post; without it it is a GET.
+    pub body: Option<Body<'a>>,
+}
+
+/// What is posted.
+#[derive(Debug)]
+pub enum Body<'a> {
+    /// A form. Its values may be secrets.
+    Form(Vec<(&'a str, Secret)>),
+    /// JSON text.
+    Json(Secret),
 }
 
 impl<'a> HttpRequest<'a> {
     /// A bare GET.
     pub(crate) fn get(url: &'a str) -> Self {
-        Self { url, headers: Vec::new(), form: None }
+        Self { url, headers: Vec::new(), body: None }
     }
 }
 

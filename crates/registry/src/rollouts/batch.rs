@@ -13,6 +13,7 @@ use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Severity};
 use registry_core::id::IntegrationId;
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata};
+use registry_core::rollout::RolloutKind;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect,
@@ -101,6 +102,9 @@ impl Batch {
         read: &DatabaseTransaction,
         rollout: &rollout::Model,
     ) -> Result<Reach<'a>> {
+        if rollout.kind()? == RolloutKind::Capabilities {
+            return Ok(Reach::documents_only(self.servers.iter().collect()));
+        }
         let changed = self.changed.iter();
         let changed = changed.map(|(index, effective)| (&self.servers[*index], effective.clone())).collect();
         Reach::plan(registry, read, changed, rollout.holds_replacements).await

@@ -88,6 +88,7 @@ impl Servers<'_> {
             updated_by: write.actor_name(),
             deleted_at: None,
             organisation_revision: place.organisation.configuration_revision,
+            allows_users: true,
         };
         insert_unique(model.clone().into_active_model().reset_all().insert(&write.txn).await, &slug)?;
         if stored.text.is_some() {

@@ -111,6 +111,14 @@ pub struct ClientMetadata {
 }
 
 impl Servers<'_> {
+    /// Refuses a server that the caller may not know of. Gateways may know of those of their workspace.
+    pub async fn require_known(self, actor: &Actor, reference: &ServerRef) -> Result<()> {
+        if !actor.can(Permission::FetchGatewayDocument) {
+            actor.require(Permission::ReadServers)?;
+        }
+        find(self.registry.db(), actor, reference).await.map(drop)
+    }
+
     /// One server.
     pub async fn get(self, actor: &Actor, reference: &ServerRef) -> Result<Server> {
         actor.require(Permission::ReadServers)?;

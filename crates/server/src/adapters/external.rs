@@ -3,13 +3,15 @@
 use crate::secrets::Secrets;
 use futures_util::future::BoxFuture;
 use registry::{
-    Discovered, FetchedLogo, HttpRequest, HttpResponse, ProbeTarget, Probed, SecretStore, SecretText,
+    Body, Discovered, FetchedLogo, HttpRequest, HttpResponse, ProbeTarget, Probed, SecretStore, SecretText,
     TrustedHttpClient, Upstream,
 };
 use registry_core::oauth::Exchange;
 use registry_core::registration::Desired;
 use registry_core::secret::Secret;
-use registry_outbound::{BeforeRequest, DiscoverTarget, LogoError, TrustedClient, UpstreamClient};
+use registry_outbound::{
+    BeforeRequest, DiscoverTarget, LogoError, TrustedBody, TrustedClient, UpstreamClient,
+};
 use reqwest::Method;
 
 /// The guarded client for upstreams, the one for the operator's own parties, and the operator's secrets, as the
@@ -26,12 +28,16 @@ impl SecretStore for ExternalServices {
 impl TrustedHttpClient for ExternalServices {
     fn ask<'a>(&'a self, request: HttpRequest<'a>) -> BoxFuture<'a, Result<HttpResponse, String>> {
         Box::pin(async move {
-            let HttpRequest { url, headers, form } = &request;
+            let HttpRequest { url, headers, body } = &request;
             let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.expose())).collect();
-            let form: Option<Vec<_>> =
-                form.as_ref().map(|form| form.iter().map(|(name, value)| (*name, value.expose())).collect());
-            let method = if form.is_some() { Method::POST } else { Method::GET };
-            let answer = self.1.send(method, url, &headers, form.as_deref()).await?;
+            let body = body.as_ref().map(|body| match body {
+                Body::Form(form) => {
+                    TrustedBody::Form(form.iter().map(|(name, value)| (*name, value.expose())).collect())
+                }
+                Body::Json(text) => TrustedBody::Json(text.expose()),
+            });
+            let method = if body.is_some() { Method::POST } else { Method::GET };
+            let answer = self.1.send(method, url, &headers, body).await?;
             let body = String::from_utf8(answer.body)
                 .map_err(|_| format!("{url}: the response is not UTF-8 text"))?;
             Ok(HttpResponse { status: answer.status, body: Secret::new(body) })

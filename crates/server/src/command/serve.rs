@@ -29,6 +29,8 @@ pub struct Running {
     server: JoinHandle<std::io::Result<()>>,
     worker: Option<Worker>,
     follower: JoinHandle<()>,
+    /// Tells open gateways of changes.
+    pusher: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -70,9 +72,14 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, CommandEr
         let memory = config.gateway.memory.saturating_mul(1024 * 1024);
         async move { registry.gateway().watch(&url, memory, stop.cancelled_owned()).await }
     });
+    let pusher = tokio::spawn({
+        let (registry, stop) = (registry.clone(), stop.clone());
+        let name = format!("push-{}", uuid::Uuid::now_v7().simple());
+        async move { registry.gateway().push_changes(&name, stop.cancelled_owned()).await }
+    });
     let worker =
         if options.no_worker { None } else { Some(Worker::start(config, registry.clone(), stop.clone())?) };
-    Ok(Running { address, registry, handle, server, worker, follower, stop })
+    Ok(Running { address, registry, handle, server, worker, follower, pusher, stop })
 }
 
 /// How many threads serve requests.
@@ -101,6 +108,7 @@ impl Running {
         }
         self.handle.stop(true).await;
         drop(self.follower.await);
+        drop(self.pusher.await);
         if let Ok(Err(error)) = self.server.await {
             tracing::error!(%error, "the listener failed");
         }

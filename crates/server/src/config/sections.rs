@@ -115,11 +115,27 @@ pub struct Gateway {
     pub urls: Vec<String>,
     /// The most mebibytes of documents that one process holds in memory for gateways.
     pub memory: usize,
+    /// The control plane of the open gateway.
+    pub portkey: Portkey,
+}
+
+/// Section `gateway.portkey`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Portkey {
+    /// Whether `/v2` is served.
+    pub enabled: bool,
+    /// The gateways that are told of changes with `POST /sync`; empty: those of `gateway.urls`.
+    pub sync_urls: Vec<String>,
+    /// Their `MCP_SYNC_AUTH_TOKEN`; unset, and no file: they are not told.
+    pub sync_token: Option<Secret>,
+    /// A file with that token instead.
+    pub sync_token_file: Option<PathBuf>,
 }
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self { urls: vec!["http://localhost:8787".to_owned()], memory: 512 }
+        Self { urls: vec!["http://localhost:8787".to_owned()], memory: 512, portkey: Portkey::default() }
     }
 }
 

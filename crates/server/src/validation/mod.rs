@@ -1,9 +1,10 @@
 //! Validates the configuration as a whole and derives the application's settings.
 //!
-//! `ranges` holds the limits of numbers; `settings` makes the application's part; `jwt`, `provider` and `secrets` judge
+//! `ranges` holds the limits of numbers; `settings` makes the application's part; `jwt`, `portkey`, `provider` and `secrets` judge
 //! the sections of the same names.
 
 mod jwt;
+mod portkey;
 mod provider;
 mod ranges;
 mod secrets;

@@ -1,7 +1,7 @@
 //! Makes the application's settings of the configuration.
 
-use super::jwt;
 use super::ranges::MAX_DURATION;
+use super::{jwt, portkey};
 use crate::config::Config;
 use registry::{IssuerRate, RequestLimits, RolloutSizes, Settings};
 use registry_core::egress::{AllowRule, EgressPolicy};
@@ -33,6 +33,7 @@ impl Config {
             rollouts_keep: days(self.retention.rollouts_days),
             max_connections: self.database.max_connections,
             rollout_sizes: RolloutSizes::default(),
+            portkey: portkey::settings(self, findings),
             // Three requests may follow one another under one lease (INV-12).
             lease: request_timeout.saturating_mul(3),
             retry: RetryRules { unconfirmed_pause: seconds(self.worker.unconfirmed_pause) },

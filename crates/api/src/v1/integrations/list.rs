@@ -7,7 +7,7 @@ use crate::http::responses::ListProblems;
 use crate::state::ApiState;
 use crate::v1::integrations::view::{IntegrationStatus, IntegrationView};
 use actix_web::{get, web};
-use registry::{IntegrationFilter, IntegrationSort, OwnerFilter};
+use registry::{Integration, IntegrationFilter, IntegrationSort, OwnerFilter};
 use registry_core::registration::AuthType;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -132,5 +132,11 @@ pub(crate) async fn list_integrations(state: web::Data<ApiState>, caller: Caller
         sort: asked.sort.unwrap_or_default().into(),
     };
     let found = state.registry.integrations().list(&caller.actor, filter, page).await?;
-    Ok(answer::ok(&Listed::new(found, IntegrationView::try_from)?))
+    let ids = found.items.iter().map(|one| one.id.0);
+    let mut known = state.registry.capabilities().infos(&caller.actor, ids).await?;
+    let view = |one: Integration| {
+        let known = known.remove(&one.id.0);
+        Ok(IntegrationView::try_from(one)?.with_metadata(known))
+    };
+    Ok(answer::ok(&Listed::new(found, view)?))
 }

@@ -24,5 +24,7 @@ pub(crate) async fn read_integration(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.integrations().get(&caller.actor, &Reference::parse(&path)).await?;
-    Ok(answer::versioned(found.version, &IntegrationView::try_from(found)?))
+    let (version, id) = (found.version, found.id.0);
+    let known = state.registry.capabilities().infos(&caller.actor, [id]).await?.remove(&id);
+    Ok(answer::versioned(version, &IntegrationView::try_from(found)?.with_metadata(known)))
 }

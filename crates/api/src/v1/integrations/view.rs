@@ -5,8 +5,9 @@ use crate::http::answer::{self};
 use crate::http::failure::Failure;
 use crate::v1::access::GlobalAccess;
 use crate::v1::secret_mappings::{self, MappingView};
+use crate::v1::server_info::ServerInfoView;
 use chrono::{DateTime, Utc};
-use registry::Integration;
+use registry::{Integration, KnownServerInfo};
 use registry_core::registration::{AuthType, Transport};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -75,6 +76,8 @@ pub(crate) struct IntegrationView {
     registered_count: u64,
     /// Number of registrations that need attention.
     attention_count: u64,
+    /// What the upstream server says about itself: title, icons, version; null while nobody has connected.
+    metadata: Option<ServerInfoView>,
     /// Version of the integration, for `If-Match`; grows with each change.
     version: i64,
     /// Name of the actor who created the integration.
@@ -113,6 +116,7 @@ impl TryFrom<Integration> for IntegrationView {
             servers_count: integration.counts.servers,
             registered_count: integration.counts.registered,
             attention_count: integration.counts.attention,
+            metadata: None,
             version: integration.version,
             created_by: integration.created_by,
             updated_by: integration.updated_by,
@@ -124,6 +128,11 @@ impl TryFrom<Integration> for IntegrationView {
 }
 
 impl IntegrationView {
+    /// The same with what is known of its upstream.
+    pub(super) fn with_metadata(self, known: Option<KnownServerInfo>) -> Self {
+        Self { metadata: known.map(Into::into), ..self }
+    }
+
     pub(super) fn example() -> Self {
         Self {
             object: "mcp-integration",
@@ -145,6 +154,7 @@ impl IntegrationView {
             servers_count: 3,
             registered_count: 3,
             attention_count: 0,
+            metadata: Some(ServerInfoView::example()),
             version: 4,
             created_by: "Ada".to_owned(),
             updated_by: "Ada".to_owned(),

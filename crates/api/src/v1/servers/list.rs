@@ -7,7 +7,7 @@ use crate::http::responses::ListProblems;
 use crate::state::ApiState;
 use crate::v1::servers::view::ServerView;
 use actix_web::{get, web};
-use registry::ServerFilter;
+use registry::{Server, ServerFilter};
 use registry_core::slug::Reference;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -62,5 +62,11 @@ pub(crate) async fn list_servers(state: web::Data<ApiState>, caller: Caller) -> 
     let found = state.registry.servers().list(&caller.actor, filter, page).await?;
     let shared = state.registry.shared_settings();
     let gateway = shared.gateway_urls.first();
-    Ok(answer::ok(&Listed::new(found, |one| ServerView::new(one, gateway))?))
+    let ids = found.items.iter().flat_map(|one| [one.id.0, one.integration.id.0]);
+    let known = state.registry.capabilities().infos(&caller.actor, ids).await?;
+    let view = |one: Server| {
+        let known = known.get(&one.id.0).or_else(|| known.get(&one.integration.id.0)).cloned();
+        Ok(ServerView::new(one, gateway)?.with_metadata(known))
+    };
+    Ok(answer::ok(&Listed::new(found, view)?))
 }

@@ -26,5 +26,8 @@ pub(crate) async fn read_server(
     let found = state.registry.servers().get(&caller.actor, &named(&caller, &path)?).await?;
     let shared = state.registry.shared_settings();
     let gateway = shared.gateway_urls.first();
-    Ok(answer::versioned(found.version, &ServerView::new(found, gateway)?))
+    let (version, id, integration) = (found.version, found.id.0, found.integration.id.0);
+    let mut known = state.registry.capabilities().infos(&caller.actor, [id, integration]).await?;
+    let known = known.remove(&id).or_else(|| known.remove(&integration));
+    Ok(answer::versioned(version, &ServerView::new(found, gateway)?.with_metadata(known)))
 }

@@ -4,8 +4,9 @@ use crate::examples;
 use crate::http::answer::{self};
 use crate::http::failure::Failure;
 use crate::v1::secret_mappings::{self, MappingView};
+use crate::v1::server_info::ServerInfoView;
 use chrono::{DateTime, Utc};
-use registry::{RegistrationBrief, Server};
+use registry::{KnownServerInfo, RegistrationBrief, Server};
 use registry_core::registration::{AuthType, State, Transport};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -76,6 +77,8 @@ pub(crate) struct ServerView {
     secret_mappings: Vec<MappingView>,
     /// The registration; null when no client is needed.
     registration: Option<RegistrationSummary>,
+    /// What the upstream server says about itself: title, icons, version; null while nobody has connected.
+    metadata: Option<ServerInfoView>,
     /// Version of the server, for `If-Match`; grows with each change.
     version: i64,
     /// Name of the actor who created the server.
@@ -89,6 +92,11 @@ pub(crate) struct ServerView {
 }
 
 impl ServerView {
+    /// The same with what is known of its upstream.
+    pub(super) fn with_metadata(self, known: Option<KnownServerInfo>) -> Self {
+        Self { metadata: known.map(Into::into), ..self }
+    }
+
     pub(super) fn new(server: Server, gateway_url: Option<&String>) -> Result<Self, Failure> {
         let (workspace, integration) = (server.workspace, server.integration);
         Ok(Self {
@@ -111,6 +119,7 @@ impl ServerView {
             configurations: answer::stored(server.configuration)?,
             secret_mappings: secret_mappings::show(server.secret_mappings),
             registration: server.registration.map(Into::into),
+            metadata: None,
             version: server.version,
             created_by: server.created_by,
             created_at: server.created_at,
@@ -144,6 +153,7 @@ impl ServerView {
                 state: State::Registered,
                 usable: true,
             }),
+            metadata: Some(ServerInfoView::example()),
             version: 1,
             created_by: "Ada".to_owned(),
             created_at: examples::moment(),

@@ -31,6 +31,13 @@ pub struct GatewayChange {
     pub(super) workspace: Option<Uuid>,
 }
 
+#[cfg(test)]
+impl GatewayChange {
+    pub(crate) fn of(revision: i64, happening: ChangeEvent) -> Self {
+        Self { revision, happening, workspace: None }
+    }
+}
+
 /// What changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeEvent {

@@ -5,7 +5,7 @@ use crate::identity::Login;
 use crate::identity::api_keys::format::random_base62;
 use crate::identity::bearer::verifier::TokenVerifier;
 use crate::identity::login::sign_in::actor_for;
-use crate::ports::trusted_http::HttpRequest;
+use crate::ports::trusted_http::{Body, HttpRequest};
 use crate::settings::{KeySource, ProviderSettings};
 use crate::storage::audit_action::AuditAction;
 use crate::{Error, RequestContext, Result, SignedIn};
@@ -286,7 +286,7 @@ impl Login<'_> {
             }
             None => form.push(("client_id", plain(&settings.client_id))),
         }
-        let request = HttpRequest { url: &metadata.token_endpoint, headers, form: Some(form) };
+        let request = HttpRequest { url: &metadata.token_endpoint, headers, body: Some(Body::Form(form)) };
         let answer = self.registry.trusted_http().ask(request).await?;
         if answer.status != 200 {
             return Err(format!("the token endpoint answered {}", answer.status));
@@ -302,7 +302,7 @@ impl Login<'_> {
         token: &Secret,
     ) -> std::result::Result<Map<String, Value>, String> {
         let bearer = Secret::new(format!("Bearer {}", token.expose()));
-        let request = HttpRequest { url: endpoint, headers: vec![("authorization", bearer)], form: None };
+        let request = HttpRequest { url: endpoint, headers: vec![("authorization", bearer)], body: None };
         let answer = self.registry.trusted_http().ask(request).await?;
         if answer.status != 200 {
             return Err(format!("the userinfo endpoint answered {}", answer.status));

@@ -38,6 +38,8 @@ pub struct Model {
     /// The revision of the organisation's layer that the server is resolved from. Written when the server is created and
     /// by rollouts, never by other saves of the row.
     pub organisation_revision: i64,
+    /// Whether users without a row in `user_access` may use the server.
+    pub allows_users: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

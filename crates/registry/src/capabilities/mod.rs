@@ -1,0 +1,33 @@
+//! What upstream MCP servers offer (tools, prompts, resources) and say about themselves, and what integrations and servers
+//! allow of it. Gateways tell what they see; an integration can switch a capability off, a server can only narrow further.
+
+mod debounce;
+pub(crate) mod disabled;
+pub(crate) mod info;
+pub(crate) mod list;
+mod rows;
+pub(crate) mod switch;
+pub(crate) mod sync;
+
+use crate::{Actor, Registry, Result};
+use registry_core::permission::Permission;
+
+pub(crate) use debounce::Debounce;
+
+/// What upstream servers offer and say. A view of the application, reached by [`Registry::capabilities`].
+#[derive(Clone, Copy)]
+pub struct Capabilities<'a> {
+    pub(crate) registry: &'a Registry,
+}
+
+impl Registry {
+    /// What upstream servers offer and say.
+    pub fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities { registry: self }
+    }
+}
+
+/// Refuses callers who may not say what a server offers: gateways may, and who may change the server.
+fn require_reporter(actor: &Actor, needed: Permission) -> Result<()> {
+    if actor.can(Permission::FetchGatewayDocument) { Ok(()) } else { actor.require(needed) }
+}
