@@ -226,10 +226,14 @@ impl Client {
         Self { url: url.to_owned(), token: (!token.is_empty()).then(|| token.to_owned()) }
     }
 
-    /// A request with this identity's credential.
+    /// A request with this identity's credential; to the API of the open gateway's control plane also as the gateway's own.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = client().request(method, format!("{}{path}", self.url));
+        let is_of_gateway = ["/v2/", "/v1/logs/", "/v1/analytics/"].iter().any(|one| path.starts_with(one));
         match &self.token {
+            Some(token) if is_of_gateway => {
+                request.header("x-portkey-api-key", token).header("x-client-id-mcp-gateway", token)
+            }
             Some(token) => request.header("x-portkey-api-key", token),
             None => request,
         }

@@ -5,8 +5,8 @@ use mcp_registry::adapters::ExternalServices;
 use mcp_registry::secrets::Secrets;
 use registry::{
     Actor, Channel, Claim, Credential, Integration, IssuerRate, NewApiKey, NewIntegration, NewServer,
-    NewWorkspace, RegistrationQueue, Registry, RequestContext, RequestLimits, SealingKey, SealingRing,
-    Server, Settings, Workspace,
+    NewWorkspace, PortkeySettings, RegistrationQueue, Registry, RequestContext, RequestLimits, SealingKey,
+    SealingRing, Server, Settings, Workspace,
 };
 use registry_core::egress::EgressPolicy;
 use registry_core::permission::Role;
@@ -47,7 +47,8 @@ impl TestRegistry {
                 .expect("a policy");
         let issuer_rate = IssuerRate { burst: 1000, per_minute: 60_000 };
         let limits = RequestLimits { burst: 1_000_000, per_second: 1_000_000, ..RequestLimits::default() };
-        Self::with(engine, Settings { egress, issuer_rate, limits, ..Settings::default() }).await
+        let portkey = Some(PortkeySettings::default());
+        Self::with(engine, Settings { egress, issuer_rate, limits, portkey, ..Settings::default() }).await
     }
 
     /// With settings of one's own.

@@ -26,31 +26,24 @@ const MAX_LONG_TEXT: usize = 20_000;
 const MAX_JSON: usize = 65_536;
 
 /// What a server says about itself. Every member may be absent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServerInfo {
     /// The name that the server gives itself.
-    #[schema(example = "linear-mcp")]
     pub server_name: Option<String>,
     /// The version of the server.
-    #[schema(example = "1.4.0")]
     pub server_version: Option<String>,
     /// The negotiated version of the Model Context Protocol.
-    #[schema(example = "2025-11-25")]
     pub protocol_version: Option<String>,
     /// Name for display.
-    #[schema(example = "Linear")]
     pub title: Option<String>,
     /// What the server is for.
     pub description: Option<String>,
     /// Page about the server.
-    #[schema(format = "uri", example = "https://linear.app")]
     pub website_url: Option<String>,
     /// Icons, as the server names them: `src`, `mimeType`, `sizes`.
-    #[schema(value_type = Option<Vec<Object>>)]
     pub icons: Option<Vec<Value>>,
     /// The capabilities that were negotiated, e.g. `tools.listChanged`.
-    #[schema(value_type = Option<Object>)]
     pub capability_flags: Option<Map<String, Value>>,
     /// How clients shall use the server.
     pub instructions: Option<String>,

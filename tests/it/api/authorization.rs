@@ -23,6 +23,10 @@ const READ_LIST: [u16; 6] = [401, 200, 200, 200, 200, 403];
 /// Things of the workspace `acme`.
 const READ: [u16; 6] = [401, 404, 200, 200, 200, 403];
 const WRITE: [u16; 6] = [401, 404, 403, 200, 200, 403];
+/// The same for gateways too.
+const READ_BY_GATEWAY: [u16; 6] = [401, 404, 200, 200, 200, 200];
+/// What gateways report, and who may change the thing.
+const REPORT: [u16; 6] = [401, 404, 403, 200, 200, 200];
 /// Things of the organisation.
 const READ_ORGANISATION: [u16; 6] = [401, 403, 200, 200, 200, 403];
 const ADMIN: [u16; 6] = [401, 403, 403, 403, 200, 403];
@@ -116,24 +120,47 @@ const TABLE: &[Row] = &[
     Row("read_workspace", READ),
     Row("update_workspace", ADMIN),
     Row("delete_workspace", ADMIN),
-    Row("list_integration_capabilities", NOT_BUILT),
-    Row("update_integration_capabilities", NOT_BUILT),
-    Row("read_integration_metadata", NOT_BUILT),
-    Row("sync_integration", NOT_BUILT),
-    Row("list_server_capabilities", NOT_BUILT),
-    Row("update_server_capabilities", NOT_BUILT),
-    Row("sync_server_capabilities", NOT_BUILT),
-    Row("read_server_client_info", NOT_BUILT),
-    Row("list_server_connections", NOT_BUILT),
-    Row("delete_server_connections", NOT_BUILT),
-    Row("read_server_metadata", NOT_BUILT),
-    Row("sync_server_metadata", NOT_BUILT),
-    Row("read_server_tokens", NOT_BUILT),
+    Row("list_integration_capabilities", READ),
+    Row("update_integration_capabilities", WRITE),
+    Row("read_integration_metadata", READ),
+    Row("sync_integration", REPORT),
+    Row("list_server_capabilities", READ_BY_GATEWAY),
+    Row("update_server_capabilities", WRITE),
+    Row("sync_server_capabilities", REPORT),
+    // There is no client yet.
+    Row("read_server_client_info", [401, 403, 403, 403, 403, 404]),
+    Row("list_server_connections", READ_BY_GATEWAY),
+    Row("delete_server_connections", WRITE),
+    Row("read_server_metadata", READ_BY_GATEWAY),
+    Row("sync_server_metadata", REPORT),
+    // There is none.
+    Row("read_server_tokens", [401, 404, 404, 404, 404, 404]),
     Row("update_server_tokens", NOT_BUILT),
-    Row("delete_server_tokens", NOT_BUILT),
-    Row("list_server_user_access", NOT_BUILT),
-    Row("update_server_user_access", NOT_BUILT),
-    Row("check_server_user_access", NOT_BUILT),
+    Row("delete_server_tokens", READ_BY_GATEWAY),
+    Row("list_server_user_access", READ),
+    Row("update_server_user_access", WRITE),
+    Row("check_server_user_access", READ_BY_GATEWAY),
+    // Only keys of a workspace are of use at a gateway.
+    Row("read_own_key", [401, 200, 403, 403, 403, 403]),
+    // There is no client yet, so that the gateway is told to wait.
+    Row("read_gateway_server", [401, 403, 403, 403, 403, 503]),
+    Row("check_gateway_user", GATEWAY),
+    Row("read_gateway_client", [401, 403, 403, 403, 403, 404]),
+    Row("list_gateway_capabilities", READ_BY_GATEWAY),
+    Row("sync_gateway_capabilities", REPORT),
+    Row("sync_gateway_metadata", REPORT),
+    Row("read_gateway_token", [401, 404, 404, 404, 404, 404]),
+    Row("store_gateway_token", NOT_BUILT),
+    Row("delete_gateway_token", READ_BY_GATEWAY),
+    Row("register_gateway_client", NOT_BUILT),
+    Row("authorize_at_gateway", [501; 6]),
+    Row("authorize_resource_at_gateway", [501; 6]),
+    Row("authorize_server_at_gateway", [501; 6]),
+    Row("issue_gateway_token", NOT_BUILT),
+    Row("introspect_gateway_token", ANYBODY),
+    Row("revoke_gateway_token", ANYBODY),
+    Row("accept_gateway_logs", GATEWAY),
+    Row("accept_gateway_analytics", GATEWAY),
 ];
 
 /// A body that is good, for operations that take one.
@@ -163,6 +190,14 @@ pub(crate) fn body(operation: &str) -> Value {
         "update_integration_workspaces" => {
             json!({ "workspaces": [{ "id": "acme", "configurations": named }] })
         }
+        "update_integration_capabilities" | "update_server_capabilities" => {
+            json!({ "capabilities": [{ "name": "add", "type": "tool", "enabled": false }] })
+        }
+        "sync_integration" | "sync_server_capabilities" | "sync_gateway_capabilities" => {
+            json!({ "capabilities": [{ "name": "add", "type": "tool" }] })
+        }
+        "sync_server_metadata" | "sync_gateway_metadata" => json!({ "server_name": "linear" }),
+        "update_server_user_access" => json!({ "default_user_access": "deny" }),
         _ => json!({}),
     }
 }
@@ -308,6 +343,7 @@ impl Scenario {
 
     pub(crate) fn fill(&self, path: &str) -> String {
         path.replace("{workspace}", "acme")
+            .replace("{resource}", "linear")
             .replace("{integration}", "linear")
             .replace("{server}", "linear")
             .replace("{number}", "1")

@@ -233,7 +233,7 @@ async fn unknown_paths_and_wrong_methods_are_problems_too(#[case] engine: Engine
     let unknown = t.anonymous().get("/oauth/clients/unknown.json").await.expect(404);
     assert_eq!(unknown.header("x-request-id"), unknown.json()["request_id"]);
     assert_eq!((unknown.header("cache-control"), unknown.header("x-frame-options")), ("no-store", "DENY"));
-    admin.get("/v1/mcp-servers/linear/connections").await.expect(501);
+    admin.put("/v1/mcp-servers/linear/tokens", &json!({})).await.expect(501);
     let nobody = t.anonymous().get("/v1/workspaces").await.expect(401);
     assert!(nobody.header("www-authenticate").starts_with("Bearer"));
     assert_eq!(nobody.json()["data"]["errorCode"], "AB05");

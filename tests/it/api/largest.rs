@@ -32,7 +32,9 @@ struct Process {
 
 impl Process {
     async fn start(engine: Engine) -> Self {
-        let installed = Installation::new(TestDatabase::new(engine).await).with("LOG__LEVEL", "error");
+        let installed = Installation::new(TestDatabase::new(engine).await)
+            .with("LOG__LEVEL", "error")
+            .with("GATEWAY__PORTKEY__ENABLED", "true");
         installed.run(&["migrate"]).await;
         let (admin, gateway) = (installed.key(Role::Admin).await, installed.key(Role::Gateway).await);
         let serving = installed.serve(&["--no-worker"]).await;
@@ -285,7 +287,11 @@ async fn largest_bodies(part: usize) {
     let all = operations(&document).into_iter().filter(|operation| operation.3.is_some());
     for (id, method, path, schema) in all.skip(part).step_by(PARTS) {
         let Some(schema) = schema else { continue };
-        let client = if path.starts_with("/v1/gateway/") { &process.gateway } else { &process.admin };
+        let client = if path.starts_with("/v1/gateway/") || path.starts_with("/v2/") {
+            &process.gateway
+        } else {
+            &process.admin
+        };
         let path = process.fill(&path);
         for (word, text) in bodies(&document, &schema, &body(&id)) {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -364,7 +370,11 @@ async fn short_body_gets_a_short_answer() {
         if schema.is_none() {
             continue;
         }
-        let client = if path.starts_with("/v1/gateway/") { &process.gateway } else { &process.admin };
+        let client = if path.starts_with("/v1/gateway/") || path.starts_with("/v2/") {
+            &process.gateway
+        } else {
+            &process.admin
+        };
         let mut text = body(&id).to_string();
         text.pop();
         let many = if text.len() > 1 { &many } else { &many[1..] };
@@ -389,7 +399,11 @@ async fn every_list_and_text_has_a_limit(engine: Engine) {
     let entries = vec!["acme"; 10_000];
     let mut lists = 0;
     for (id, method, path, schema) in operations(&document) {
-        let client = if path.starts_with("/v1/gateway/") { &process.gateway } else { &process.admin };
+        let client = if path.starts_with("/v1/gateway/") || path.starts_with("/v2/") {
+            &process.gateway
+        } else {
+            &process.admin
+        };
         let path = process.fill(&path);
         let operation =
             document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap());

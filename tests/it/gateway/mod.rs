@@ -1,9 +1,11 @@
 //! The gateway's door: documents from memory, changes followed live, steadiness.
 
+mod capabilities;
 mod changes;
 mod limits;
 mod memory;
 mod needs;
+mod open_gateway;
 mod outage;
 mod replicas;
 mod rolling;

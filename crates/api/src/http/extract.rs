@@ -1,10 +1,11 @@
 //! Authentication: the credential of a request becomes an actor.
 
 use crate::http::failure::Failure;
+use crate::http::open_gateway;
 use crate::http::problem_kinds;
 use crate::http::query;
+use crate::http::scheme::bearer;
 use crate::http::security_headers::request_id;
-use crate::portkey::credentials as portkey;
 use crate::state::ApiState;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, IF_MATCH, IF_NONE_MATCH};
@@ -48,9 +49,9 @@ impl Caller {
             address: address.map(|address| address.to_string()),
             user_agent: None,
         };
-        let found = if portkey::is_from_gateway(request.path()) {
-            portkey::require_enabled(&state)?;
-            portkey::gateway(request.headers())
+        let found = if open_gateway::is_from_gateway(request.path()) {
+            open_gateway::require_enabled(&state)?;
+            open_gateway::gateway(request.headers())
         } else {
             credential(request.headers())
         };
@@ -124,12 +125,6 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Error> {
     };
     let text = value.to_str().map_err(|_| Error::Unauthenticated(UNREADABLE))?;
     bearer(text.trim()).ok_or(Error::Unauthenticated("`Authorization` must use the scheme `Bearer`."))
-}
-
-/// The credential after the scheme `Bearer`, which is case-insensitive (RFC 9110 §11.1).
-pub(crate) fn bearer(text: &str) -> Option<&str> {
-    let (scheme, token) = text.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn expected_version(headers: &HeaderMap) -> Result<Option<i64>, Failure> {

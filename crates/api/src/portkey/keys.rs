@@ -4,6 +4,7 @@ use super::credentials;
 use crate::examples;
 use crate::http::answer::{self, Answer};
 use crate::http::failure::Failure;
+use crate::http::open_gateway;
 use crate::http::responses::ReadProblems;
 use crate::state::ApiState;
 use actix_web::{HttpRequest, get, web};
@@ -171,7 +172,7 @@ impl OwnKeyView {
 )]
 #[get("/api-keys/self/details")]
 pub(crate) async fn read_own_key(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
-    credentials::require_enabled(&state)?;
+    open_gateway::require_enabled(&state)?;
     let actor = credentials::user(&state, &request).await?;
     let details = state.registry.callers().own_details(&actor).await?;
     Ok(answer::ok(&OwnKeyView::new(&actor, details)?))

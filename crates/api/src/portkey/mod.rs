@@ -6,7 +6,7 @@
 
 mod capabilities;
 mod config;
-pub(crate) mod credentials;
+mod credentials;
 mod keys;
 mod logs;
 mod oauth;

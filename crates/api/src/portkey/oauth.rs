@@ -1,9 +1,9 @@
 //! Sign-in of users at the open gateway: calls 11 to 15. This version signs no users in; what must be answered so that the
 //! gateway goes on is answered.
 
-use super::credentials;
 use crate::http::answer::{self, Answer};
 use crate::http::extract::Caller;
+use crate::http::open_gateway;
 use crate::http::responses::{CallerProblems, NotBuiltProblems};
 use crate::state::ApiState;
 use actix_web::{get, post, web};
@@ -108,6 +108,6 @@ pub(crate) async fn revoke_gateway_token(_caller: Caller) -> Answer {
 }
 
 fn not_built(state: &ApiState) -> Answer {
-    credentials::require_enabled(state)?;
+    open_gateway::require_enabled(state)?;
     Err(Error::NotImplemented(NO_SIGN_IN).into())
 }

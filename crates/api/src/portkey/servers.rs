@@ -141,7 +141,8 @@ pub(crate) async fn read_gateway_client(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let document = document(&state, &caller, &path).await?;
+    let server = named(&caller, &path)?;
+    let document = state.registry.gateway().document_of_server(&caller.actor, &server).await?;
     Ok(answer::ok(&ClientInfoView::of_document(&document.body, &path)?))
 }
 

@@ -273,7 +273,7 @@ fn switches(items: Vec<SwitchItem>) -> Vec<CapabilitySwitch> {
 #[schema(as = SyncMcpServerCapabilities)]
 pub(crate) struct SyncServer {
     /// Capabilities with `name` and `type`, and every other member that describes them. Those that are not named stay.
-    #[schema(value_type = Vec<Object>, max_items = 10000)]
+    #[schema(value_type = Vec<Object>, max_items = 5000)]
     pub(crate) capabilities: Vec<Value>,
 }
 
@@ -289,7 +289,7 @@ pub(crate) struct SyncIntegration {
     /// What the server said about itself.
     server_info: Option<ServerInfoBody>,
     /// Capabilities with `name` and `type`, and every other member that describes them. Those that are not named stay.
-    #[schema(value_type = Option<Vec<Object>>, max_items = 10000)]
+    #[schema(value_type = Option<Vec<Object>>, max_items = 5000)]
     capabilities: Option<Vec<Value>>,
 }
 

@@ -64,7 +64,6 @@ pub(crate) struct ClientInfoView {
     generation: i64,
     /// The client as registered (RFC 7591 §3.2.1): `client_id`, `client_secret`, `token_endpoint_auth_method`, `scope` …
     #[serde(flatten)]
-    #[schema(value_type = Object)]
     client: Map<String, Value>,
 }
 

@@ -14,7 +14,7 @@ use registry_core::permission::Permission;
 use registry_core::server_info::{ServerInfo, SyncStatus};
 use registry_core::slug::Reference;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -29,9 +29,31 @@ pub(crate) struct ServerInfoView {
     /// Always `metadata`.
     #[schema(example = "metadata")]
     object: &'static str,
-    /// What the server says about itself; null where it says nothing.
-    #[serde(flatten)]
-    info: ServerInfo,
+    /// The name that the server gives itself.
+    #[schema(example = "linear-mcp")]
+    server_name: Option<String>,
+    /// The version of the server.
+    #[schema(example = "1.4.0")]
+    server_version: Option<String>,
+    /// The negotiated version of the Model Context Protocol.
+    #[schema(example = "2025-11-25")]
+    protocol_version: Option<String>,
+    /// Name for display.
+    #[schema(example = "Linear")]
+    title: Option<String>,
+    /// What the server is for.
+    description: Option<String>,
+    /// Page about the server.
+    #[schema(format = "uri")]
+    website_url: Option<String>,
+    /// Icons, as the server names them: `src`, `mimeType`, `sizes`.
+    #[schema(value_type = Option<Vec<Object>>)]
+    icons: Option<Vec<Value>>,
+    /// The capabilities that were negotiated, e.g. `tools.listChanged`.
+    #[schema(value_type = Option<Object>)]
+    capability_flags: Option<Map<String, Value>>,
+    /// How clients shall use the server.
+    instructions: Option<String>,
     /// Whether the values are those of the last connection.
     sync_status: SyncStatus,
     /// When they were last confirmed (RFC 3339), to about ten minutes; null: never.
@@ -42,9 +64,18 @@ pub(crate) struct ServerInfoView {
 
 impl From<KnownServerInfo> for ServerInfoView {
     fn from(known: KnownServerInfo) -> Self {
+        let info = known.info;
         Self {
             object: "metadata",
-            info: known.info,
+            server_name: info.server_name,
+            server_version: info.server_version,
+            protocol_version: info.protocol_version,
+            title: info.title,
+            description: info.description,
+            website_url: info.website_url,
+            icons: info.icons,
+            capability_flags: info.capability_flags,
+            instructions: info.instructions,
             sync_status: known.status,
             last_synced_at: known.synced_at,
             sync_error: known.error,

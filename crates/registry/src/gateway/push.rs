@@ -27,7 +27,7 @@ use uuid::Uuid;
 /// How many servers one request names.
 const MAX_SERVERS: usize = 500;
 /// How long a request for changes waits.
-const WAIT: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_secs(5);
 /// How long a process that died holds up a gateway.
 const LEASE_TTL: i64 = 30_000;
 /// How long another process waits before it looks whether the lease is free.
@@ -140,11 +140,11 @@ impl Gateway<'_> {
                     Vec::new()
                 };
                 let told = self.tell(target, &servers, &keys).await;
-                self.record(&row, revision, told).await?;
+                self.record(&row, name, revision, told).await?;
             }
             WatchResult::Expired { revision } => {
                 let told = self.tell_of_everything(target).await?;
-                self.record(&row, revision, told).await?;
+                self.record(&row, name, revision, told).await?;
             }
         }
         Ok(Step::Next)
@@ -204,6 +204,7 @@ impl Gateway<'_> {
     async fn record(
         self,
         row: &gateway_push::Model,
+        name: &str,
         revision: i64,
         told: std::result::Result<u64, String>,
     ) -> Result<()> {
@@ -247,7 +248,8 @@ impl Gateway<'_> {
         gateway_push::Entity::update_many()
             .set(changed)
             .filter(gateway_push::Column::Url.eq(url))
-            .filter(gateway_push::Column::LeaseOwner.eq(row.lease_owner.clone().unwrap_or_default()))
+            // Another process may have taken over.
+            .filter(gateway_push::Column::LeaseOwner.eq(name))
             .exec(self.registry.db())
             .await?;
         Ok(())
