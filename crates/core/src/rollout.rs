@@ -1,4 +1,5 @@
-//! Rollouts: a saved change reaches the servers under its layer in batches. What a rollout does next is decided here.
+//! Rollouts: a saved change reaches the servers under its layer in batches, and so does the deletion of what they belong to.
+//! What a rollout does next is decided here.
 
 use crate::words::words;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ words! {
         Integration = "integration",
         /// The settings of the deployment: servers have the new values at once, their registrations follow.
         Settings = "settings",
+        /// An integration or a workspace was deleted: its servers count as deleted at once, batches delete them. It cannot be
+        /// paused.
+        Deletion = "deletion",
     }
 }
 
