@@ -1,6 +1,7 @@
 //! The gateway's door: documents from memory, changes followed live, steadiness.
 
 mod changes;
+mod deletions;
 mod limits;
 mod memory;
 mod needs;

@@ -88,17 +88,17 @@ pub(crate) async fn delete_under(
 pub(crate) async fn delete_all(write: &mut Write<'_>, scope: ServerScope<'_>) -> Result<Deleted> {
     let servers = write.registry.configurations().load(&write.txn, scope, false).await?;
     let known = KnownClients::of(&write.txn, &servers).await?;
-    let affected = Doomed { servers, known }.delete(write, SERVER_DELETED.into()).await?;
+    let affected = ServersToDelete { servers, known }.delete(write, SERVER_DELETED.into()).await?;
     Ok(Deleted { servers: affected.servers, registrations: affected.registrations, ..Deleted::default() })
 }
 
 /// Servers that are about to be deleted, with their registrations.
-pub(crate) struct Doomed {
+pub(crate) struct ServersToDelete {
     servers: Vec<ServerLayers>,
     known: KnownClients,
 }
 
-impl Doomed {
+impl ServersToDelete {
     /// Reads these servers, whose integration or workspace is deleted. So nothing of them changes any more, but that another
     /// deletion may reach them first.
     pub(crate) async fn read(registry: &Registry, db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Self> {
@@ -160,7 +160,11 @@ impl Doomed {
 
 /// Deletes the server that has the slug of a new one, if it is left of an integration that was deleted: its batch would come
 /// too late. The caller has found that no live server has the slug.
-pub(crate) async fn make_room(write: &mut Write<'_>, workspace: WorkspaceId, slug: &Slug) -> Result<()> {
+pub(crate) async fn free_slug_of_deleted(
+    write: &mut Write<'_>,
+    workspace: WorkspaceId,
+    slug: &Slug,
+) -> Result<()> {
     let ids: Vec<Uuid> = server::Entity::find()
         .select_only()
         .column(server::Column::Id)
@@ -171,8 +175,8 @@ pub(crate) async fn make_room(write: &mut Write<'_>, workspace: WorkspaceId, slu
         .all(&write.txn)
         .await?;
     if !ids.is_empty() {
-        let doomed = Doomed::read(write.registry, &write.txn, &ids).await?;
-        doomed.delete(write, SERVER_DELETED.into()).await?;
+        let leaving = ServersToDelete::read(write.registry, &write.txn, &ids).await?;
+        leaving.delete(write, SERVER_DELETED.into()).await?;
     }
     Ok(())
 }

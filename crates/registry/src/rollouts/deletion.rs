@@ -1,7 +1,7 @@
 //! Batches of a deletion: the next servers of an integration or a workspace that was deleted, in the order of their ids.
 
 use crate::Result;
-use crate::configuration::deletion::Doomed;
+use crate::configuration::deletion::ServersToDelete;
 use crate::configuration::enqueue::Cause;
 use crate::rollouts::Rollouts;
 use crate::rollouts::advance::{end, moved, still, store};
@@ -15,15 +15,15 @@ impl Rollouts<'_> {
     pub(super) async fn delete_batch(self, row: &rollout::Model, most: u64, worker: &str) -> Result<()> {
         let db = self.registry.db();
         let ids = next_servers(db, row, most).await?;
-        let mut doomed = Doomed::read(self.registry, db, &ids).await?;
+        let mut leaving = ServersToDelete::read(self.registry, db, &ids).await?;
         let mut write = self.begin(worker).await?;
         let began = Instant::now();
         if !still(&write, row).await? {
             return Ok(());
         }
-        doomed.retain_live(&write).await?;
+        leaving.retain_live(&write).await?;
         let cause = Cause { because: &row.because, rollout: Some(row.id) };
-        let affected = doomed.delete(&mut write, cause).await?;
+        let affected = leaving.delete(&mut write, cause).await?;
         let mut changed = moved(&write, row, affected, ids.last().copied())?;
         let mut action = None;
         if ids.is_empty() {

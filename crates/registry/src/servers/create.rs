@@ -1,7 +1,7 @@
 //! Creates servers.
 
 use crate::configuration::costs::Affected;
-use crate::configuration::deletion::{event, make_room, snapshot};
+use crate::configuration::deletion::{event, free_slug_of_deleted, snapshot};
 use crate::configuration::enqueue::enqueue_first;
 use crate::configuration::impact::new_findings;
 use crate::configuration::layers::{LayersAbove, ServerLayers, ServerScope, auth_type, parse_layer};
@@ -68,7 +68,7 @@ impl Servers<'_> {
         let space = SlugSpace::ServersOf(workspace);
         let slug = free_slug::slug(&write.txn, space, new.slug.as_deref(), &name).await?;
         if place.has_open_deletions {
-            make_room(write, workspace, &slug).await?;
+            free_slug_of_deleted(write, workspace, &slug).await?;
         }
         let id = self.registry.new_id();
         let owner = OwnerKind::Server.with_id(id);
