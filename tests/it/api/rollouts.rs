@@ -212,13 +212,10 @@ async fn deletion_of_many_servers_names_its_rollout() {
     assert!(shown.contains("6 of 6 servers deleted") && shown.contains("Done"), "{shown}");
     assert!(!shown.contains("Gateways no longer serve these servers"), "{shown}");
     // An admin of a workspace gets no link: rollouts are shown to the organisation only.
-    let made: Value = server
-        .client(Role::Admin, Some("team-0"))
-        .await
-        .post("/v1/mcp-integrations", &json!({ "name": "own", "url": "https://own.example/mcp", "auth_type": "none", "transport": "http" }))
-        .await
-        .expect(200)
-        .json();
+    let own = json!({
+        "name": "own", "url": "https://own.example/mcp", "auth_type": "none", "transport": "http", "workspace_id": "team-0",
+    });
+    let made: Value = admin.post("/v1/mcp-integrations", &own).await.expect(200).json();
     assert_eq!(made["slug"], "own");
     t.servers("own", "team-0", 3).await;
     let bound = Browser::invited(&server, "admin@team-0.com", Role::Admin, Some("team-0")).await;

@@ -173,11 +173,11 @@ impl Integrations<'_> {
     ) -> Result<Deleted> {
         actor.require(Permission::DeleteIntegrations)?;
         let model = find(self.registry.db(), actor, reference).await?;
+        require_owner(actor, &model)?;
         let scope = LayerScope::Integration(IntegrationId(model.id));
         let counted = self.registry.configurations().count_if_many(&scope).await?;
         let mut write = self.registry.begin_write(actor).await?;
         let model = find(&write.txn, actor, &Reference::Id(model.id)).await?;
-        require_owner(actor, &model)?;
         naming::expect_version(expected_version, model.version)?;
         let deleted = delete_under(&mut write, &scope, counted, "integration deleted").await?;
         mark_deleted(&mut write, model).await?;
