@@ -520,7 +520,19 @@ async fn deletions_of_the_same_servers_delete_them_once(
     t.step().await;
     let second = Parent::Workspace.delete(&t.registry).await;
     assert_eq!((first.servers, second.servers), (8, 3), "each server is counted once");
-    t.finish().await;
+    // Two workers, one for each deletion: they meet at the same servers.
+    let shared_out = "UPDATE rollout SET lease_until = (SELECT MAX(lease_until) FROM rollout), \
+                      lease_owner = CASE WHEN integration_id IS NULL THEN 'two' ELSE 'one' END";
+    t.database.connect().await.execute_unprepared(shared_out).await.unwrap();
+    let workers = ["one", "two"].map(|name| {
+        let registry = t.registry.clone();
+        tokio::spawn(
+            async move { while registry.rollouts().advance(name).await.unwrap() != Advance::Idle {} },
+        )
+    });
+    for worker in workers {
+        worker.await.unwrap();
+    }
     let processed = [first, second].map(|deleted| deleted.rollout.unwrap());
     let mut all = 0;
     for id in processed {

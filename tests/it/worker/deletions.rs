@@ -60,7 +60,14 @@ async fn clients_of_many_deleted_servers_are_withdrawn(
     };
     let id = deleted.unwrap().rollout.expect("seven are many");
     until_all(&t, State::Withdrawn).await;
-    let done = t.registry.rollouts().get(&admin, id).await.unwrap();
+    // The rollout ends when its last batch finds nothing.
+    let done = loop {
+        let now = t.registry.rollouts().get(&admin, id).await.unwrap();
+        if now.finished_at.is_some() {
+            break now;
+        }
+        t.registry.wait_for_commit(Duration::from_millis(20)).await;
+    };
     assert_eq!((done.state, done.processed, done.affected.withdrawn), (RolloutState::Done, 7, 7));
     assert_eq!(sandbox.clients().len(), 0, "every client is deleted");
     assert_eq!(sandbox.registrations().len(), SERVERS, "none was made again");

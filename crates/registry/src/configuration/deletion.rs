@@ -62,13 +62,12 @@ pub(crate) async fn delete_under(
     if !under.has_more_than(&write.txn, most).await? {
         return delete_all(write, under).await;
     }
-    let counted = match counted {
-        Some(counted) => counted,
-        None => {
-            // They have become many since they were counted.
-            let (servers, _) = under.bounded_count(&write.txn).await?;
-            Deleted { servers, registrations: servers, estimated: true, ..Deleted::default() }
-        }
+    let counted = if let Some(counted) = counted {
+        counted
+    } else {
+        // They have become many since they were counted.
+        let (servers, _) = under.bounded_count(&write.txn).await?;
+        Deleted { servers, registrations: servers, estimated: true, ..Deleted::default() }
     };
     let new = NewRollout {
         kind: RolloutKind::Deletion,
