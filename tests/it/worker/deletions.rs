@@ -32,9 +32,7 @@ async fn until_all(t: &TestRegistry, state: State) {
         }
     };
     let reached = tokio::time::timeout(Duration::from_mins(1), all).await;
-    if reached.is_err() {
-        panic!("{:?}", states(t).await);
-    }
+    assert!(reached.is_ok(), "{:?}", states(t).await);
 }
 
 #[rstest]
