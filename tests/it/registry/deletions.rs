@@ -52,12 +52,12 @@ impl Parent {
 
 /// Eight servers `linear-0` … of the integration `linear` in the workspace `acme`, beside one of another integration in
 /// another workspace. More than two servers are many, and a batch has three.
-struct Estate {
+struct ManyServers {
     t: TestRegistry,
     gateway: Actor,
 }
 
-impl Deref for Estate {
+impl Deref for ManyServers {
     type Target = TestRegistry;
 
     fn deref(&self) -> &TestRegistry {
@@ -65,7 +65,7 @@ impl Deref for Estate {
     }
 }
 
-impl Estate {
+impl ManyServers {
     async fn new(engine: Engine) -> Self {
         let rollout_sizes = RolloutSizes { immediate: 2, batch: 3 };
         let t = TestRegistry::with(engine, Settings { rollout_sizes, ..Settings::default() }).await;
@@ -179,7 +179,7 @@ async fn deletion_of_many_servers_holds_at_once(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
     #[values(Parent::Integration, Parent::Workspace)] parent: Parent,
 ) {
-    let t = Estate::new(engine).await;
+    let t = ManyServers::new(engine).await;
     let (registry, admin) = (&t.registry, t.admin());
     let one = registry.servers().get(&admin, &server("linear-0")).await.unwrap();
     let registration = one.registration.unwrap().id;
@@ -254,7 +254,7 @@ async fn worker_registers_nothing_for_a_deleted_parent(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
     #[values(Parent::Integration, Parent::Workspace)] parent: Parent,
 ) {
-    let t = Estate::new(engine).await;
+    let t = ManyServers::new(engine).await;
     parent.delete(&t.registry).await;
     let wanted = Mutex::new(Vec::new());
     let queue = t.registry.registration_queue();
@@ -321,7 +321,7 @@ async fn slugs_are_free_while_servers_are_deleted(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
     #[values(Parent::Integration, Parent::Workspace)] parent: Parent,
 ) {
-    let t = Estate::new(engine).await;
+    let t = ManyServers::new(engine).await;
     parent.delete(&t.registry).await;
     t.step().await;
     parent.create(&t).await;
@@ -363,7 +363,7 @@ async fn deletion_goes_beside_other_rollouts(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
     #[values(Parent::Integration, Parent::Workspace)] parent: Parent,
 ) {
-    let t = Estate::new(engine).await;
+    let t = ManyServers::new(engine).await;
     let save = async |key: &str| {
         let text = Some(format!(r#"{{"headers":{{"X-Api-Key":"{key}"}}}}"#));
         let new =
@@ -405,7 +405,7 @@ async fn deletion_goes_beside_other_rollouts(
 async fn rollout_leaves_servers_in_deletion_alone(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
-    let t = Estate::new(engine).await;
+    let t = ManyServers::new(engine).await;
     for workspace in ["globex-1", "globex-2", "globex-3"] {
         t.workspace(workspace).await;
         t.server("notion", workspace).await;
@@ -429,7 +429,7 @@ async fn servers_created_beside_a_deletion_do_not_survive(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
     #[values(Parent::Integration, Parent::Workspace)] parent: Parent,
 ) {
-    let t = Estate::new(engine).await;
+    let t = ManyServers::new(engine).await;
     let mut creators = Vec::new();
     let (begun, mut started) = tokio::sync::mpsc::channel(100);
     for creator in 0..3 {
@@ -476,7 +476,7 @@ async fn servers_created_beside_a_deletion_do_not_survive(
 async fn deletion_cannot_be_paused_and_is_taken_over(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
-    let t = Estate::new(engine).await;
+    let t = ManyServers::new(engine).await;
     let id = Parent::Integration.delete(&t.registry).await.rollout.unwrap();
     t.step().await;
     let (rollouts, admin) = (t.registry.rollouts(), t.admin());
@@ -502,7 +502,7 @@ async fn deletion_cannot_be_paused_and_is_taken_over(
 async fn deletions_of_the_same_servers_delete_them_once(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
-    let t = Estate::new(engine).await;
+    let t = ManyServers::new(engine).await;
     t.integration("jira", "https://mcp.jira.example/mcp", None).await;
     for number in 0..3 {
         let new = NewServer {
