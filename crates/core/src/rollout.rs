@@ -1,4 +1,5 @@
-//! Rollouts: a saved change reaches the servers under its layer in batches. What a rollout does next is decided here.
+//! Rollouts: a saved change reaches the servers under its layer in batches, and so does the deletion of what they belong to.
+//! What a rollout does next is decided here.
 
 use crate::words::words;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ words! {
         Settings = "settings",
         /// Capabilities of an integration: gateways are told of its servers, registrations stay as they are.
         Capabilities = "capabilities",
+        /// An integration or a workspace was deleted: its servers count as deleted at once, batches delete them. It cannot be
+        /// paused.
+        Deletion = "deletion",
     }
 }
 

@@ -157,3 +157,74 @@ async fn page_of_a_rollout_shows_progress_and_has_its_buttons() {
     let refused = browser.post(&format!("{page}/resume"), &[]).await.expect(409).text;
     assert!(refused.contains("Nothing was changed."), "{refused}");
 }
+
+/// Deleting many servers names its rollout over REST; pages say that servers are deleted in the background, and lead to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deletion_of_many_servers_names_its_rollout() {
+    let server = many(Engine::Sqlite).await;
+    let t = &server.inner;
+    t.workspace("acme").await;
+    t.integration("notion", "https://mcp.notion.com/mcp", None).await;
+    t.servers("notion", "acme", 3).await;
+    let admin = server.client(Role::Admin, None).await;
+    let one: Value = admin.delete("/v1/mcp-servers/notion-0?workspace_id=acme").await.expect(200).json();
+    assert_eq!(
+        (&one["servers"], &one["estimated"], &one["rollout_id"]),
+        (&json!(1), &json!(false), &Value::Null)
+    );
+    t.servers("notion", "acme", 1).await;
+    let deleted: Value = admin.delete("/v1/workspaces/acme").await.expect(200).json();
+    assert_eq!((&deleted["servers"], &deleted["registrations"]), (&json!(3), &json!(3)), "{deleted}");
+    let path = format!("/v1/rollouts/{}", deleted["rollout_id"].as_str().unwrap());
+    let rollout: Value = admin.get(&path).await.expect(200).json();
+    assert_eq!((&rollout["kind"], &rollout["workspace"]), (&json!("deletion"), &json!("acme")), "{rollout}");
+    let refused: Value = admin.post(&format!("{path}/pause"), &json!({})).await.expect(409).json();
+    assert!(refused.to_string().contains("cannot be paused"), "{refused}");
+    admin.get("/v1/mcp-servers/notion-1?workspace_id=acme").await.expect(404);
+
+    let browser = Browser::invited(&server, "admin@acme.com", Role::Admin, None).await;
+    let gone = browser.post("/ui/integrations/linear/delete", &[("slug", "linear")]).await.expect(303);
+    let place = gone.headers["location"].to_str().unwrap().to_owned();
+    let told = browser.get(&place).await.expect(200).text;
+    assert!(
+        told.contains("Gateways no longer serve its 6 servers, which are deleted in the background."),
+        "{told}"
+    );
+    let id = place.split_once("deleting-6-").expect("the message").1;
+    let page = format!("/ui/rollouts/{id}");
+    assert!(told.contains(&format!("href=\"{page}\"")), "{told}");
+    let shown = browser.get(&page).await.expect(200).text;
+    for words in
+        ["Deletion of integration linear", "0 of 6 servers deleted", "Gateways no longer serve these servers"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(!shown.contains("Pause") && !shown.contains("could not take the change"), "{shown}");
+    let list = browser.get("/ui/rollouts").await.expect(200).text;
+    assert!(
+        list.contains("Deletion of workspace acme") && list.contains("Deletion of integration linear"),
+        "{list}"
+    );
+    for _ in 0..10 {
+        step(&server).await;
+    }
+    let shown = browser.get(&page).await.expect(200).text;
+    assert!(shown.contains("6 of 6 servers deleted") && shown.contains("Done"), "{shown}");
+    assert!(!shown.contains("Gateways no longer serve these servers"), "{shown}");
+    // An admin of a workspace gets no link: rollouts are shown to the organisation only.
+    let own = json!({
+        "name": "own", "url": "https://own.example/mcp", "auth_type": "none", "transport": "http", "workspace_id": "team-0",
+    });
+    let made: Value = admin.post("/v1/mcp-integrations", &own).await.expect(200).json();
+    assert_eq!(made["slug"], "own");
+    t.servers("own", "team-0", 3).await;
+    let bound = Browser::invited(&server, "admin@team-0.com", Role::Admin, Some("team-0")).await;
+    let gone = bound.post("/ui/integrations/own/delete", &[("slug", "own")]).await.expect(303);
+    let place = gone.headers["location"].to_str().unwrap().to_owned();
+    assert!(place.ends_with("done=deleting-3"), "{place}");
+    let told = bound.get(&place).await.expect(200).text;
+    assert!(
+        told.contains("Gateways no longer serve its 3 servers") && !told.contains("/ui/rollouts/"),
+        "{told}"
+    );
+}

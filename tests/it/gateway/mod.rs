@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod changes;
+mod deletions;
 mod limits;
 mod memory;
 mod needs;

@@ -3,6 +3,7 @@
 mod audit;
 mod bulk;
 mod configurations;
+mod deletions;
 mod drafts;
 mod generations;
 mod integrations;

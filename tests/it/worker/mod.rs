@@ -11,6 +11,7 @@ use support::TestRegistry;
 use tokio_util::sync::CancellationToken;
 
 mod crash;
+mod deletions;
 mod held;
 mod isolation;
 mod life;

@@ -1,4 +1,4 @@
-//! Rollouts: how far a change of a layer with many servers has come, with pause and resume.
+//! Rollouts: how far a change of a layer with many servers, or a deletion of many, has come, with pause and resume.
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -56,11 +56,16 @@ impl RolloutPage {
     }
 
     fn may_pause(&self) -> bool {
-        self.may_change && self.one.state == RolloutState::Running
+        self.may_change && self.one.state == RolloutState::Running && !self.is_deletion()
     }
 
     fn may_resume(&self) -> bool {
         self.may_change && matches!(self.one.state, RolloutState::Paused | RolloutState::Stopped)
+    }
+
+    /// Whether it deletes servers.
+    fn is_deletion(&self) -> bool {
+        self.one.kind == RolloutKind::Deletion
     }
 
     /// Whether the page shows something else soon.
@@ -90,6 +95,13 @@ fn subject(one: &Rollout) -> String {
         }
         (RolloutKind::Settings, _, _) => "Settings of the deployment".to_owned(),
         (RolloutKind::Capabilities, None, _) => "Capabilities".to_owned(),
+        (RolloutKind::Deletion, Some(integration), _) => {
+            format!("Deletion of integration {}", integration.name)
+        }
+        (RolloutKind::Deletion, None, _) => match &one.workspace {
+            Some(workspace) => format!("Deletion of workspace {}", workspace.name),
+            None => "Deletion".to_owned(),
+        },
         (RolloutKind::Organisation | RolloutKind::Integration, _, _) => "Configuration".to_owned(),
     }
 }

@@ -1,6 +1,8 @@
 //! The message about the action of the previous page.
 
 use actix_web::HttpRequest;
+use registry::{Actor, Deleted};
+use registry_core::id::RolloutId;
 
 /// The message about the action of the previous page. The URL holds only the key of a message, never its text.
 pub(super) fn flash(request: &HttpRequest) -> Option<String> {
@@ -32,6 +34,10 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
                 .to_owned()
         }
         "deleted" => format!("Deleted, with {}.", count(number(), "server")),
+        "deleting" => format!(
+            "Deleted. Gateways no longer serve its {}, which are deleted in the background.",
+            count(number(), "server")
+        ),
         "sessions" => match number() {
             0 => "There was no other session.".to_owned(),
             ended => format!("Signed out: {}.", count(ended, "session")),
@@ -84,6 +90,21 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
 }
 
 /// The link that follows the message, if there is one.
-pub(super) fn flash_link(request: &HttpRequest) -> Option<(&'static str, &'static str)> {
-    (request.query_string() == "done=link").then_some(("/ui/account#password", "Set a password"))
+pub(super) fn flash_link(request: &HttpRequest) -> Option<(String, &'static str)> {
+    let done = request.query_string().strip_prefix("done=")?;
+    if done == "link" {
+        return Some(("/ui/account#password".to_owned(), "Set a password"));
+    }
+    let (_, rollout) = done.strip_prefix("deleting-")?.split_once('-')?;
+    let rollout: RolloutId = rollout.parse().ok()?;
+    Some((format!("/ui/rollouts/{rollout}"), "Progress"))
+}
+
+/// The message about a deletion: how many servers are deleted along, and where the rest of it is shown to those who may see it.
+pub(crate) fn deletion_message(actor: &Actor, deleted: &Deleted) -> String {
+    match deleted.rollout {
+        None => format!("deleted-{}", deleted.servers),
+        Some(id) if actor.workspace().is_none() => format!("deleting-{}-{id}", deleted.servers),
+        Some(_) => format!("deleting-{}", deleted.servers),
+    }
 }

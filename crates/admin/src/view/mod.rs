@@ -13,6 +13,7 @@ mod text;
 pub(crate) use browser::browser;
 pub(crate) use chip::*;
 pub(crate) use cost::Cost;
+pub(crate) use flash::deletion_message;
 pub(crate) use icon::icon;
 pub(crate) use known_server::KnownServerBox;
 pub(crate) use place::{Around, Place};

@@ -28,7 +28,7 @@ pub(crate) struct Shell {
     pub(crate) overview: Overview,
     pub(crate) flash: Option<String>,
     /// Address and label of the button that follows the message.
-    pub(crate) flash_link: Option<(&'static str, &'static str)>,
+    pub(crate) flash_link: Option<(String, &'static str)>,
     pub(crate) path: String,
     pub(crate) version: &'static str,
     pub(crate) icon: String,

@@ -199,12 +199,19 @@ pub(crate) struct Removed {
     /// Number of integrations deleted along with it.
     #[schema(example = 0)]
     integrations: u64,
-    /// Number of servers deleted along with it.
+    /// Number of servers deleted along with it; at most 100,000 are counted.
     #[schema(example = 2)]
     servers: u64,
     /// Number of registrations whose clients are withdrawn upstream.
     #[schema(example = 2)]
     registrations: u64,
+    /// Whether `registrations` is estimated from a sample of the servers: that is so where they are more than 1,000.
+    #[schema(example = false)]
+    estimated: bool,
+    /// The rollout that deletes the servers in the background, where they are more than 100: follow it with
+    /// `GET /v1/rollouts/{id}`. They are gone for gateways, requests and pages at once; their slugs are free; only `total`
+    /// of lists and counts may still contain them. Null: all servers are deleted.
+    rollout_id: Option<Uuid>,
 }
 
 impl From<Deleted> for Removed {
@@ -214,13 +221,15 @@ impl From<Deleted> for Removed {
             integrations: deleted.integrations,
             servers: deleted.servers,
             registrations: deleted.registrations,
+            estimated: deleted.estimated,
+            rollout_id: deleted.rollout.map(|id| id.0),
         }
     }
 }
 
 impl Removed {
     pub(crate) fn example() -> Self {
-        Deleted { integrations: 0, servers: 2, registrations: 2 }.into()
+        Deleted { servers: 2, registrations: 2, ..Deleted::default() }.into()
     }
 }
 

@@ -48,9 +48,12 @@ pub(crate) struct RolloutView {
     id: Uuid,
     /// What changed.
     kind: RolloutKind,
-    /// Slug of the integration whose servers it reaches; null: all servers.
+    /// Slug of the integration whose servers it reaches; null: all servers, or those of `workspace`.
     #[schema(example = "linear")]
     mcp_integration: Option<String>,
+    /// Slug of the deleted workspace whose servers it deletes; null: no workspace was deleted.
+    #[schema(example = "acme")]
+    workspace: Option<String>,
     /// The version of the organisation's Advanced Configuration that servers move to; null for other kinds.
     #[schema(example = 7)]
     revision: Option<i64>,
@@ -109,6 +112,7 @@ impl From<Rollout> for RolloutView {
             id: rollout.id.0,
             kind: rollout.kind,
             mcp_integration: rollout.integration.map(|integration| integration.slug.to_string()),
+            workspace: rollout.workspace.map(|workspace| workspace.slug.to_string()),
             revision: rollout.revision,
             because: rollout.because,
             state: rollout.state,
@@ -138,6 +142,7 @@ impl RolloutView {
             id: examples::id(14),
             kind: RolloutKind::Organisation,
             mcp_integration: None,
+            workspace: None,
             revision: Some(7),
             because: "configuration saved".to_owned(),
             state: RolloutState::Running,
@@ -252,7 +257,8 @@ fn page_size(asked: Option<u64>, usual: u64, most: u64) -> Result<u64, Failure> 
 
 /// List rollouts
 ///
-/// A save whose layer has more than 100 servers records a rollout; workers bring the change to the servers in batches.
+/// A save whose layer has more than 100 servers records a rollout; workers bring the change to the servers in batches. So does
+/// the deletion of an integration or a workspace with more than 100 servers; workers delete the servers in batches.
 #[utoipa::path(
     tag = "rollouts",
     params(ListRollouts),
@@ -390,7 +396,8 @@ impl Watcher {
 /// Pause a rollout
 ///
 /// It pauses after its present batch. Servers that it has not reached keep the version of the organisation's configuration
-/// that they have. 409 when it has ended.
+/// that they have. 409 when it has ended, and for a rollout of kind `deletion`: its servers are not served any more, and
+/// nothing brings them back.
 #[utoipa::path(
     tag = "rollouts",
     params(("rollout" = Uuid, Path, description = "Id of the rollout.")),

@@ -220,7 +220,8 @@ pub(crate) async fn update_workspace(
 
 /// Delete a workspace
 ///
-/// Deletes its integrations and servers too. The clients of its servers are deregistered upstream.
+/// Deletes its integrations and servers too. The clients of its servers are deregistered upstream. Where it has more than 100
+/// servers, the response names a rollout that deletes them in the background; they count as deleted at once.
 #[utoipa::path(
     tag = "workspaces",
     params(

@@ -5,6 +5,7 @@ use crate::configuration::mapped_secrets::members_of;
 use crate::configuration::revision_rows::texts_of;
 pub(crate) use crate::configuration::scope::ServerScope;
 use crate::lookup::integrations::access_enabled;
+use crate::lookup::servers::is_live;
 use crate::lookup::workspaces;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, integration, organisation, registration, server, workspace};
@@ -89,6 +90,13 @@ impl ServerLayers {
         })
     }
 
+    /// Whether the server is deleted, or its integration or workspace is: then its own row is marked later.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.server.deleted_at.is_some()
+            || self.integration.deleted_at.is_some()
+            || self.workspace.deleted_at.is_some()
+    }
+
     /// What is sent for one server.
     pub(crate) fn resolution(&self) -> Resolution {
         resolve_with(
@@ -130,7 +138,7 @@ impl Configurations<'_> {
     ) -> Result<Vec<ServerLayers>> {
         let mut select = server::Entity::find();
         if !deleted {
-            select = select.filter(server::Column::DeletedAt.is_null());
+            select = select.filter(is_live());
         }
         let servers = scope
             .filter(select)
@@ -167,7 +175,10 @@ impl Configurations<'_> {
                 in_force: in_force.clone(),
             };
             let server_mapped = mapped.get(&server.id).cloned().unwrap_or_default();
-            loaded.push(ServerLayers::of(server, server_mapped, above)?);
+            let layers = ServerLayers::of(server, server_mapped, above)?;
+            if deleted || !layers.is_deleted() {
+                loaded.push(layers);
+            }
         }
         Ok(loaded)
     }
@@ -242,7 +253,7 @@ impl Configurations<'_> {
     ) -> Result<Desired> {
         let rules = self.registry.settings().life;
         let stopped = row.is_some_and(|row| row.stopped_at.is_some());
-        let standing = if layers.server.deleted_at.is_some() || stopped {
+        let standing = if layers.is_deleted() || stopped {
             DesiredPresence::Absent
         } else if layers.enabled {
             DesiredPresence::Present

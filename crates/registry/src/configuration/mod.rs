@@ -7,6 +7,7 @@
 pub(crate) mod access_rows;
 pub(crate) mod check;
 pub(crate) mod costs;
+pub(crate) mod deletion;
 pub(crate) mod enqueue;
 pub(crate) mod forecast;
 pub(crate) mod impact;

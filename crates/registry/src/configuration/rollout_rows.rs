@@ -1,4 +1,4 @@
-//! Rows of rollouts: what a save of many servers records instead of visiting them.
+//! Rows of rollouts: what a save or a deletion of many servers records instead of visiting them.
 
 use crate::Result;
 use crate::configuration::costs::Affected;
@@ -9,7 +9,6 @@ use crate::storage::write::Write;
 use registry_core::id::{IntegrationId, RolloutId, SealedId};
 use registry_core::rollout::{RolloutKind, RolloutOptions, RolloutState};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter};
-use uuid::Uuid;
 
 /// A rollout to record.
 pub(crate) struct NewRollout<'a> {
@@ -28,15 +27,19 @@ pub(crate) struct NewRollout<'a> {
 
 /// Records a rollout, which a worker carries out. It takes the place of earlier ones of the same layer.
 pub(crate) async fn start(write: &mut Write<'_>, new: NewRollout<'_>) -> Result<RolloutId> {
-    let (integration, workspaces) = match new.scope {
-        LayerScope::Integration(id) => (Some(id.0), None),
-        LayerScope::Access(id, workspaces) => (Some(id.0), Some(workspaces)),
+    let is_deletion = new.kind == RolloutKind::Deletion;
+    let (mut integration, mut workspace, mut workspaces) = (None, None, None);
+    match new.scope {
+        LayerScope::Integration(id) => integration = Some(*id),
+        LayerScope::Access(id, some) => (integration, workspaces) = (Some(*id), Some(some)),
+        LayerScope::Workspace(id) => workspace = Some(*id),
         // The change of one server never becomes a rollout.
-        LayerScope::Organisation | LayerScope::Server(_) => (None, None),
-    };
+        LayerScope::Organisation | LayerScope::Server(_) => {}
+    }
     let mut old_secrets: Vec<SealedId> = new.old_secrets;
-    // A change of some workspaces' access reaches only these: earlier rollouts of the integration go on beside it.
-    if workspaces.is_none() {
+    // A change of some workspaces' access reaches only these: earlier rollouts of the integration go on beside it. Nothing
+    // is deleted twice.
+    if workspaces.is_none() && !is_deletion {
         old_secrets.extend(supersede(write, new.kind, integration).await?);
     }
     write.rollout_moves();
@@ -45,7 +48,7 @@ pub(crate) async fn start(write: &mut Write<'_>, new: NewRollout<'_>) -> Result<
     rollout::ActiveModel {
         id: Set(id),
         kind: set_word(new.kind),
-        integration_id: Set(integration),
+        integration_id: Set(integration.map(|id| id.0)),
         workspaces: Set(workspaces.map(serde_json::to_string).transpose()?),
         revision: Set(new.revision),
         because: Set(new.because.to_owned()),
@@ -69,12 +72,16 @@ pub(crate) async fn start(write: &mut Write<'_>, new: NewRollout<'_>) -> Result<
         created_by: Set(write.actor_name()),
         updated_at: Set(write.millis()),
         finished_at: Set(None),
+        workspace_id: Set(workspace.map(|id| id.0)),
     }
     .insert(&write.txn)
     .await?;
-    if let Some(integration) = integration {
-        // Processes forget what they hold of its servers at once; gateways learn of each server with its batch.
-        write.integration_changed(IntegrationId(integration));
+    // Processes forget what they hold of its servers at once; gateways learn of each server with its batch.
+    match (integration, workspace) {
+        (Some(integration), _) if is_deletion => write.integration_deleted(integration),
+        (Some(integration), _) => write.integration_changed(integration),
+        (None, Some(workspace)) => write.workspace_deleted(workspace),
+        (None, None) => {}
     }
     Ok(RolloutId(id))
 }
@@ -89,7 +96,7 @@ pub(crate) fn open_states() -> impl Iterator<Item = &'static str> {
 pub(crate) async fn supersede(
     write: &Write<'_>,
     kind: RolloutKind,
-    integration: Option<Uuid>,
+    integration: Option<IntegrationId>,
 ) -> Result<Vec<SealedId>> {
     let mut select = rollout::Entity::find()
         .filter(
@@ -100,7 +107,7 @@ pub(crate) async fn supersede(
         )
         .filter(rollout::Column::Kind.eq(kind.as_str()));
     if let Some(integration) = integration {
-        select = select.filter(rollout::Column::IntegrationId.eq(integration));
+        select = select.filter(rollout::Column::IntegrationId.eq(integration.0));
     }
     let mut old_secrets = Vec::new();
     for earlier in select.all(&write.txn).await? {

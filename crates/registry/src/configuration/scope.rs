@@ -1,6 +1,7 @@
 //! The servers that lie under a layer: filtered, counted up to a bound, and sampled where they are many.
 
 use crate::Result;
+use crate::lookup::servers::is_live;
 use crate::pagination::count_up_to;
 use crate::storage::entity::server;
 use registry_core::id::{IntegrationId, ServerId, WorkspaceId};
@@ -23,10 +24,12 @@ pub(crate) enum ServerScope<'a> {
     Servers(&'a [Uuid]),
 }
 
-/// The servers under one layer. Unlike a [`ServerScope`] it owns what it names.
+/// The servers that a change reaches. Unlike a [`ServerScope`] it owns what it names.
 #[derive(Clone, Debug)]
 pub(crate) enum LayerScope {
     Organisation,
+    /// A workspace has no layer of its own: only its deletion reaches its servers.
+    Workspace(WorkspaceId),
     Integration(IntegrationId),
     /// The integration's layers of these workspaces.
     Access(IntegrationId, Vec<Uuid>),
@@ -37,6 +40,7 @@ impl LayerScope {
     pub(crate) fn servers(&self) -> ServerScope<'_> {
         match self {
             Self::Organisation => ServerScope::All,
+            Self::Workspace(id) => ServerScope::Workspace(*id),
             Self::Integration(id) => ServerScope::Integration(*id),
             Self::Access(id, workspaces) => ServerScope::Access(*id, workspaces),
             Self::Server(id) => ServerScope::Server(*id),
@@ -86,7 +90,7 @@ impl ServerScope<'_> {
     }
 
     fn live(self) -> Select<server::Entity> {
-        self.filter(server::Entity::find()).filter(server::Column::DeletedAt.is_null())
+        self.filter(server::Entity::find()).filter(is_live())
     }
 
     /// Ids of at most `most` live servers, by id.

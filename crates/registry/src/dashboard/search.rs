@@ -2,6 +2,7 @@
 
 use crate::dashboard::Dashboard;
 use crate::integrations::list::visible;
+use crate::lookup::servers::is_live;
 use crate::lookup::slugs::stored_slug;
 use crate::storage::columns::{MAX_SEARCH, contains};
 use crate::storage::entity::{integration, oauth_client, registration, server, workspace};
@@ -224,7 +225,7 @@ impl Dashboard<'_> {
         }
         let mut select = server::Entity::find()
             .join(JoinType::InnerJoin, server::Relation::Workspace.def())
-            .filter(server::Column::DeletedAt.is_null())
+            .filter(is_live())
             .filter(any.add(exact.clone()));
         if let Some(own) = actor.workspace() {
             select = select.filter(server::Column::WorkspaceId.eq(own.0));

@@ -4,6 +4,7 @@ use crate::integrations::Integrations;
 use crate::lookup::clients::method;
 use crate::lookup::integrations;
 use crate::lookup::integrations::require_owner;
+use crate::lookup::servers::is_live;
 use crate::storage::columns::moment;
 use crate::storage::entity::{access, audit_event, oauth_client, registration, server};
 use crate::{Actor, Result};
@@ -137,7 +138,7 @@ impl Integrations<'_> {
             .select_only()
             .column(server::Column::Id)
             .filter(server::Column::IntegrationId.eq(model.id))
-            .filter(server::Column::DeletedAt.is_null())
+            .filter(is_live())
             .into_query();
         let clients = oauth_client::Entity::find()
             .join(JoinType::InnerJoin, oauth_client::Relation::Registration.def())

@@ -1,25 +1,31 @@
 //! Changes of integrations, what they cost, and their end.
 
+use crate::configuration::deletion::delete_under;
 use crate::configuration::impact::{Impact, ImpactTracker};
 use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::{MappingOwner, ReadMappings};
 use crate::configuration::revision_rows::add_revision;
+use crate::configuration::rollout_rows::supersede;
 use crate::configuration::save::Saved;
-use crate::configuration::scope::{LayerScope, ServerScope};
+use crate::configuration::scope::LayerScope;
 use crate::integrations::Integrations;
 use crate::integrations::crud::{event, may_use_organisation_secrets, snapshot};
 use crate::lookup::deleted::Deleted;
 use crate::lookup::integrations::{find, require_owner};
 use crate::lookup::naming;
+use crate::lookup::servers::is_live;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::audit_action::AuditAction;
-use crate::storage::entity::{access, integration, sealed_value, secret_mapping, server, workspace};
+use crate::storage::entity::{
+    access, capability, integration, sealed_value, secret_mapping, server, server_info, workspace,
+};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Actor, Error, Integration, IntegrationChange, Result};
 use registry_core::finding::{Finding, Findings};
 use registry_core::id::IntegrationId;
 use registry_core::permission::Permission;
+use registry_core::rollout::RolloutKind;
 use registry_core::slug::Reference;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter,
@@ -159,7 +165,8 @@ impl Integrations<'_> {
         Ok(Saved { value, findings, affected: impact.affected, rollout: impact.rollout })
     }
 
-    /// Deletes an integration with its servers; their clients are withdrawn upstream.
+    /// Deletes an integration with its servers; their clients are withdrawn upstream. Where there are many servers, a rollout
+    /// deletes them afterwards; they count as deleted at once.
     pub async fn delete(
         self,
         actor: &Actor,
@@ -167,17 +174,14 @@ impl Integrations<'_> {
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
         actor.require(Permission::DeleteIntegrations)?;
-        let mut write = self.registry.begin_write(actor).await?;
-        let model = find(&write.txn, actor, reference).await?;
+        let model = find(self.registry.db(), actor, reference).await?;
         require_owner(actor, &model)?;
+        let scope = LayerScope::Integration(IntegrationId(model.id));
+        let counted = self.registry.configurations().count_if_many(&scope).await?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let model = find(&write.txn, actor, &Reference::Id(model.id)).await?;
         naming::expect_version(expected_version, model.version)?;
-        let mut deleted = Deleted::default();
-        crate::servers::update::delete_all(
-            &mut write,
-            ServerScope::Integration(IntegrationId(model.id)),
-            &mut deleted,
-        )
-        .await?;
+        let deleted = delete_under(&mut write, &scope, counted, "integration deleted").await?;
         mark_deleted(&mut write, model).await?;
         write.commit().await?;
         Ok(deleted)
@@ -207,7 +211,7 @@ async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model)
     let mut holders = Vec::new();
     let servers = server::Entity::find()
         .filter(server::Column::IntegrationId.eq(model.id))
-        .filter(server::Column::DeletedAt.is_null())
+        .filter(is_live())
         .filter(holds_secrets(OwnerKind::Server, server::Column::Id))
         .find_also_related(workspace::Entity)
         .limit(MAX_NAMED)
@@ -240,10 +244,14 @@ async fn refuse_inherited_secrets(write: &Write<'_>, model: &integration::Model)
     )))
 }
 
-/// Marks an integration deleted and deletes its secrets. Its slug is free immediately.
+/// Marks an integration deleted, deletes its secrets and ends the rollouts of its layers. Its slug is free immediately.
 pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Model) -> Result<()> {
-    let rows =
-        access::Entity::find().filter(access::Column::IntegrationId.eq(model.id)).all(&write.txn).await?;
+    supersede(write, RolloutKind::Integration, Some(IntegrationId(model.id))).await?;
+    let rows = access::Entity::find()
+        .filter(access::Column::IntegrationId.eq(model.id))
+        .filter(access::Column::Configuration.is_not_null())
+        .all(&write.txn)
+        .await?;
     let secrets = rows
         .iter()
         .flat_map(|row| sealed_ids(row.configuration.as_deref()))
@@ -251,6 +259,9 @@ pub(crate) async fn mark_deleted(write: &mut Write<'_>, model: integration::Mode
         .map(|(_, id)| id);
     write.delete_sealed(secrets).await?;
     mapped_secrets::remove_all(write, &[model.id]).await?;
+    let offered = capability::Column::IntegrationId.eq(model.id);
+    capability::Entity::delete_many().filter(offered).exec(&write.txn).await?;
+    server_info::Entity::delete_by_id(model.id).exec(&write.txn).await?;
     let mut gone = model.clone().into_active_model();
     gone.deleted_at = Set(Some(write.millis()));
     gone.version = Set(model.version + 1);

@@ -2,12 +2,13 @@
 
 use crate::lookup::slugs::show;
 use crate::lookup::workspaces;
-use crate::storage::entity::{server, workspace};
+use crate::storage::entity::{rollout, server, workspace};
 use crate::{Actor, ConflictCode, Error, Result};
 use registry_core::id::{RegistrationId, WorkspaceId};
 use registry_core::registration::State;
+use registry_core::rollout::RolloutKind;
 use registry_core::slug::{Reference, Slug};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 /// Short form of a server's registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,27 @@ pub struct ServerRef {
     pub workspace: Option<Reference>,
 }
 
+/// Whether a server exists for callers: it is not deleted, and neither is its integration or its workspace. The servers of a
+/// deleted integration or workspace are marked one after the other; until the last one is, a rollout of kind `deletion` is
+/// open (INV-57). These are few, so the two lists are read once, whatever the number of servers.
+pub(crate) fn is_live() -> Condition {
+    Condition::all()
+        .add(server::Column::DeletedAt.is_null())
+        .add(server::Column::IntegrationId.not_in_subquery(in_deletion(rollout::Column::IntegrationId)))
+        .add(server::Column::WorkspaceId.not_in_subquery(in_deletion(rollout::Column::WorkspaceId)))
+}
+
+/// What open deletions name in `column`.
+fn in_deletion(column: rollout::Column) -> sea_orm::sea_query::SelectStatement {
+    rollout::Entity::find()
+        .select_only()
+        .column(column)
+        .filter(rollout::Column::Kind.eq(RolloutKind::Deletion.as_str()))
+        .filter(rollout::Column::FinishedAt.is_null())
+        .filter(column.is_not_null())
+        .into_query()
+}
+
 /// The live server of this name, if `actor` may know of it.
 pub(crate) async fn find(
     db: &impl ConnectionTrait,
@@ -36,7 +58,7 @@ pub(crate) async fn find(
     reference: &ServerRef,
 ) -> Result<server::Model> {
     let missing = || Error::not_found("server", show(&reference.server));
-    let mut select = server::Entity::find().filter(server::Column::DeletedAt.is_null());
+    let mut select = server::Entity::find().filter(is_live());
     if let Some(workspace) = &reference.workspace {
         let workspace = workspaces::find(db, actor, workspace).await?;
         select = select.filter(server::Column::WorkspaceId.eq(workspace.id));
@@ -75,7 +97,7 @@ pub(crate) async fn server_slug_taken(
     Ok(server::Entity::find()
         .filter(server::Column::WorkspaceId.eq(workspace.0))
         .filter(server::Column::SlugKey.eq(slug.key()))
-        .filter(server::Column::DeletedAt.is_null())
+        .filter(is_live())
         .one(db)
         .await?
         .is_some())

@@ -44,7 +44,9 @@ impl Registrations<'_> {
                     server: ServerId(server.id),
                     server_slug: stored_slug(&server.slug, "server", server.id)?,
                     server_name: server.name.clone(),
-                    server_deleted: server.deleted_at.is_some(),
+                    server_deleted: server.deleted_at.is_some()
+                        || integration.deleted_at.is_some()
+                        || workspace.deleted_at.is_some(),
                     workspace: workspaces::as_ref(workspace)?,
                     integration: integration_ref(integration)?,
                     state: row.state()?,

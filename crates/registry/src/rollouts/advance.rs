@@ -2,6 +2,7 @@
 
 use crate::configuration::enqueue::Cause;
 use crate::configuration::impact::Reach;
+use crate::lookup::servers::is_live;
 use crate::rollouts::Rollouts;
 use crate::rollouts::batch::Batch;
 use crate::rollouts::list::{failed_registrations, has_unsettled_registrations};
@@ -11,7 +12,7 @@ use crate::storage::entity::{rollout, server};
 use crate::storage::write::{Event, MAX_ROWS_PER_STATEMENT, Write};
 use crate::{Actor, Affected, Result};
 use registry_core::id::SealedId;
-use registry_core::rollout::{NextMove, RolloutProgress, RolloutState, next_move};
+use registry_core::rollout::{NextMove, RolloutKind, RolloutProgress, RolloutState, next_move};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -94,6 +95,10 @@ impl Rollouts<'_> {
             NextMove::Batch(most) => {
                 let sizes = self.registry.settings().rollout_sizes;
                 let most = most.min(sizes.batch).min(self.registry.inner.rollout_batch_size.next());
+                if row.kind()? == RolloutKind::Deletion {
+                    self.delete_batch(row, most, worker).await?;
+                    return Ok(true);
+                }
                 for _ in 0..MAX_READS {
                     if self.batch(row, most, worker).await? {
                         return Ok(true);
@@ -174,7 +179,7 @@ impl Rollouts<'_> {
         let behind = server::Entity::find()
             .select_only()
             .column(server::Column::Id)
-            .filter(server::Column::DeletedAt.is_null())
+            .filter(is_live())
             .filter(server::Column::OrganisationRevision.lt(revision))
             .limit(1)
             .into_tuple::<Uuid>();
@@ -196,7 +201,7 @@ impl Rollouts<'_> {
         Ok(())
     }
 
-    async fn begin(&self, worker: &str) -> Result<Write<'_>> {
+    pub(super) async fn begin(&self, worker: &str) -> Result<Write<'_>> {
         let write = self.registry.begin_write(&Actor::worker(worker)).await?;
         write.lock_interactive_writes().await?;
         Ok(write)
@@ -213,7 +218,7 @@ fn lease_millis() -> i64 {
 }
 
 /// Whether the rollout stands where it stood when the step was worked out. Locks it.
-async fn still(write: &Write<'_>, row: &rollout::Model) -> Result<bool> {
+pub(super) async fn still(write: &Write<'_>, row: &rollout::Model) -> Result<bool> {
     let now = rollout::Entity::find_by_id(row.id).lock_exclusive().one(&write.txn).await?;
     Ok(now.is_some_and(|now| {
         (&now.state, now.position, now.canary_passed) == (&row.state, row.position, row.canary_passed)
@@ -230,24 +235,13 @@ async fn finish_batch(
 ) -> Result<()> {
     batch.store(&write, row).await?;
     reach.carry_out(&mut write, Cause { because: &row.because, rollout: Some(row.id) }).await?;
-    let mut changed = row.clone();
-    let mut sum: Affected = json(&row.affected, "rollout", "affected", row.id)?;
-    sum.add(reach.affected);
-    sum.reached += batch.reached() as u64;
-    changed.affected = serde_json::to_string(&sum)?;
-    changed.processed += i64::try_from(batch.reached()).unwrap_or_default();
+    let mut affected = reach.affected;
+    affected.reached = batch.reached() as u64;
+    let mut changed = moved(&write, row, affected, batch.last)?;
     changed.refused += i64::try_from(batch.refused()).unwrap_or_default();
-    changed.lease_until = write.millis() + lease_millis();
     let mut action = None;
-    if let Some(last) = batch.last {
-        changed.position = Some(last);
-        // More servers than were counted: some were created meanwhile, or the count was bounded.
-        changed.total = changed.total.max(changed.processed);
-    } else {
-        RolloutState::Done.as_str().clone_into(&mut changed.state);
-        changed.finished_at = Some(write.millis());
-        (changed.total, changed.total_is_exact) = (changed.processed, true);
-        action = Some(AuditAction::RolloutFinished);
+    if batch.last.is_none() {
+        action = Some(end(&write, &mut changed));
         if let (Some(text), false) = (&row.old_secrets, behind) {
             let ids: Vec<SealedId> = json(text, "rollout", "old_secrets", row.id)?;
             for chunk in ids.chunks(MAX_ROWS_PER_STATEMENT) {
@@ -258,6 +252,33 @@ async fn finish_batch(
     }
     store(&mut write, changed, action).await?;
     write.commit().await
+}
+
+/// The rollout after a batch: what the batch did, and the last server that it looked at.
+pub(super) fn moved(
+    write: &Write<'_>,
+    row: &rollout::Model,
+    affected: Affected,
+    last: Option<Uuid>,
+) -> Result<rollout::Model> {
+    let mut changed = row.clone();
+    let mut sum: Affected = json(&row.affected, "rollout", "affected", row.id)?;
+    sum.add(affected);
+    changed.affected = serde_json::to_string(&sum)?;
+    changed.processed += i64::try_from(affected.reached).unwrap_or_default();
+    changed.lease_until = write.millis() + lease_millis();
+    changed.position = last.or(row.position);
+    // More servers than were counted: some were created meanwhile, or the count was bounded.
+    changed.total = changed.total.max(changed.processed);
+    Ok(changed)
+}
+
+/// Ends a rollout: no server is left.
+pub(super) fn end(write: &Write<'_>, changed: &mut rollout::Model) -> AuditAction {
+    RolloutState::Done.as_str().clone_into(&mut changed.state);
+    changed.finished_at = Some(write.millis());
+    (changed.total, changed.total_is_exact) = (changed.processed, true);
+    AuditAction::RolloutFinished
 }
 
 /// Stores a changed rollout, with an audit event where a user wants to know of it.

@@ -5,17 +5,18 @@ use crate::configuration::impact::{Reach, move_servers, new_findings};
 use crate::configuration::layers::{ServerLayers, ServerScope, parse_layer};
 use crate::configuration::revision_rows::texts_of;
 use crate::configuration::scope::LayerScope;
+use crate::lookup::servers::is_live;
 use crate::storage::columns::json;
 use crate::storage::entity::{audit_event, organisation, rollout, rollout_failure, sequence, server};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::Write;
 use crate::{Error, Registry, Result};
 use registry_core::finding::{Finding, Severity};
-use registry_core::id::IntegrationId;
+use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata};
 use registry_core::rollout::RolloutKind;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect,
 };
 use std::sync::Arc;
@@ -165,21 +166,29 @@ fn has_same_inputs(one: &ServerLayers, other: &ServerLayers) -> bool {
         && one.in_force.generation == other.in_force.generation
 }
 
-/// The next live servers of a rollout, in the order of their ids.
-async fn next_servers(db: &impl ConnectionTrait, rollout: &rollout::Model, most: u64) -> Result<Vec<Uuid>> {
-    let scope = match (rollout.integration_id, &rollout.workspaces) {
-        (None, _) => LayerScope::Organisation,
-        (Some(id), Some(text)) => {
+/// The next servers of a rollout, in the order of their ids: live ones, or for a deletion those that are not marked yet.
+pub(super) async fn next_servers(
+    db: &impl ConnectionTrait,
+    rollout: &rollout::Model,
+    most: u64,
+) -> Result<Vec<Uuid>> {
+    let scope = match (rollout.integration_id, &rollout.workspaces, rollout.workspace_id) {
+        (None, _, None) => LayerScope::Organisation,
+        (None, _, Some(id)) => LayerScope::Workspace(WorkspaceId(id)),
+        (Some(id), Some(text), _) => {
             LayerScope::Access(IntegrationId(id), json(text, "rollout", "workspaces", rollout.id)?)
         }
-        (Some(id), None) => LayerScope::Integration(IntegrationId(id)),
+        (Some(id), None, _) => LayerScope::Integration(IntegrationId(id)),
     };
-    let mut select = scope
-        .servers()
-        .filter(server::Entity::find())
-        .filter(server::Column::DeletedAt.is_null())
-        .select_only()
-        .column(server::Column::Id);
+    let reached = match rollout.kind()? {
+        RolloutKind::Deletion => Condition::all().add(server::Column::DeletedAt.is_null()),
+        RolloutKind::Organisation
+        | RolloutKind::Integration
+        | RolloutKind::Settings
+        | RolloutKind::Capabilities => is_live(),
+    };
+    let select = scope.servers().filter(server::Entity::find()).filter(reached);
+    let mut select = select.select_only().column(server::Column::Id);
     if let Some(position) = rollout.position {
         select = select.filter(server::Column::Id.gt(position));
     }

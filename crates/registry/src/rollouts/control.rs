@@ -8,11 +8,12 @@ use crate::storage::entity::rollout;
 use crate::{Actor, ConflictCode, Error, Result};
 use registry_core::id::RolloutId;
 use registry_core::permission::Permission;
-use registry_core::rollout::RolloutState;
+use registry_core::rollout::{RolloutKind, RolloutState};
 use sea_orm::{EntityTrait, QuerySelect};
 
 impl Rollouts<'_> {
-    /// Pauses a running rollout after its present batch. Servers that it has not reached keep what they have.
+    /// Pauses a running rollout after its present batch. Servers that it has not reached keep what they have. A deletion is
+    /// not paused: its servers count as deleted, and only their clients and gateways would wait.
     pub async fn pause(self, actor: &Actor, id: RolloutId) -> Result<Rollout> {
         self.change_state(actor, id, &[RolloutState::Running], RolloutState::Paused).await
     }
@@ -36,6 +37,13 @@ impl Rollouts<'_> {
         let row = rollout::Entity::find_by_id(id.0).lock_exclusive().one(&write.txn).await?;
         let row = row.ok_or_else(|| Error::not_found("rollout", id))?;
         let state = row.state()?;
+        if row.kind()? == RolloutKind::Deletion && to == RolloutState::Paused && state.is_open() {
+            return Err(Error::Conflict {
+                code: ConflictCode::RolloutState,
+                message: "A deletion cannot be paused: its servers are no longer served, and nothing brings them back. What is left is to delete their clients at the authorization servers and to tell gateways.".to_owned(),
+                pointer: None,
+            });
+        }
         if state != to {
             if !from.contains(&state) {
                 return Err(Error::Conflict {

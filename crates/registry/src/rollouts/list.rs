@@ -1,6 +1,7 @@
 //! Rollouts as users see them.
 
 use crate::lookup::integrations::{IntegrationRef, integration_ref};
+use crate::lookup::workspaces::{WorkspaceRef, as_ref};
 use crate::pagination::count_up_to;
 use crate::rollouts::Rollouts;
 use crate::storage::columns::{json, moment};
@@ -17,15 +18,17 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
-/// A change on its way to the servers under its layer.
+/// A change on its way to the servers under its layer, or a deletion on its way to the servers that belong to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollout {
     /// Its id.
     pub id: RolloutId,
     /// What changed.
     pub kind: RolloutKind,
-    /// The integration whose servers it reaches; `None`: all servers.
+    /// The integration whose servers it reaches; `None`: all servers, or those of `workspace`.
     pub integration: Option<IntegrationRef>,
+    /// The deleted workspace whose servers it deletes.
+    pub workspace: Option<WorkspaceRef>,
     /// The revision of the organisation's layer that servers move to.
     pub revision: Option<i64>,
     /// Why registrations are enqueued, a few words.
@@ -173,6 +176,13 @@ impl Rollouts<'_> {
                 integrations.insert(model.id, integration_ref(&model)?);
             }
         }
+        let ids: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.workspace_id).collect();
+        let mut workspaces = HashMap::new();
+        if !ids.is_empty() {
+            for model in workspace::Entity::find().filter(workspace::Column::Id.is_in(ids)).all(db).await? {
+                workspaces.insert(model.id, as_ref(&model)?);
+            }
+        }
         let mut shown = Vec::with_capacity(rows.len());
         for row in rows {
             let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
@@ -180,6 +190,7 @@ impl Rollouts<'_> {
                 id: RolloutId(row.id),
                 kind: row.kind()?,
                 integration: row.integration_id.and_then(|id| integrations.get(&id).cloned()),
+                workspace: row.workspace_id.and_then(|id| workspaces.get(&id).cloned()),
                 revision: row.revision,
                 state: row.state()?,
                 total: unsigned(row.total),

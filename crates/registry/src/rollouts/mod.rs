@@ -1,10 +1,11 @@
-//! Rollouts: a change of a layer with many servers reaches them in batches. A save records the rollout
-//! (`configuration::rollout_rows`); a worker carries it out here, and users watch, pause and resume it.
+//! Rollouts: a change of a layer with many servers, or the deletion of what they belong to, reaches them in batches. A save
+//! records the rollout (`configuration::rollout_rows`); a worker carries it out here, and users watch, pause and resume it.
 
 mod advance;
 mod batch;
 pub(crate) mod batch_size;
 pub(crate) mod control;
+mod deletion;
 pub(crate) mod list;
 mod retention;
 

@@ -1,6 +1,7 @@
 //! Creates servers.
 
 use crate::configuration::costs::Affected;
+use crate::configuration::deletion::{event, free_slug_of_deleted, snapshot};
 use crate::configuration::enqueue::enqueue_first;
 use crate::configuration::impact::new_findings;
 use crate::configuration::layers::{LayersAbove, ServerLayers, ServerScope, auth_type, parse_layer};
@@ -18,7 +19,6 @@ use crate::secrets::markers::store;
 use crate::servers::Servers;
 use crate::servers::crud::{NewServer, Server, into_server};
 use crate::servers::place::Place;
-use crate::servers::update::{event, snapshot};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, server, workspace};
 use crate::storage::owner::OwnerKind;
@@ -67,6 +67,9 @@ impl Servers<'_> {
         write.lock_workspace(workspace).await?;
         let space = SlugSpace::ServersOf(workspace);
         let slug = free_slug::slug(&write.txn, space, new.slug.as_deref(), &name).await?;
+        if place.has_open_deletions {
+            free_slug_of_deleted(write, workspace, &slug).await?;
+        }
         let id = self.registry.new_id();
         let owner = OwnerKind::Server.with_id(id);
         let text = new.configuration.as_deref();
@@ -121,7 +124,7 @@ impl Servers<'_> {
 
     /// What a new server without mapped secrets of its own is resolved from.
     async fn layers(self, write: &Write<'_>, server: server::Model, place: Place) -> Result<ServerLayers> {
-        let Place { integration, workspace, organisation, access, is_mapped } = place;
+        let Place { integration, workspace, organisation, access, is_mapped, .. } = place;
         let mut mapped = Map::default();
         if is_mapped {
             mapped =

@@ -1,5 +1,6 @@
 //! The list of servers.
 
+use crate::lookup::servers::is_live;
 use crate::lookup::{integrations, tally, workspaces};
 use crate::pagination::{self, ListOrder, Page, PageRequest, Total};
 use crate::servers::Servers;
@@ -27,6 +28,7 @@ pub struct ServerFilter {
 
 impl Servers<'_> {
     /// Servers by slug. A page costs what it shows; only a search reads on until it is full, over all servers if need be.
+    /// While a rollout deletes servers, `total` may still count them.
     pub async fn list(
         self,
         actor: &Actor,
@@ -35,7 +37,7 @@ impl Servers<'_> {
     ) -> Result<Page<Server>> {
         actor.require(Permission::ListServers)?;
         let db = self.registry.db();
-        let mut select = server::Entity::find().filter(server::Column::DeletedAt.is_null());
+        let mut select = server::Entity::find().filter(is_live());
         let mut workspace = actor.workspace().map(|own| own.0);
         if let Some(reference) = &filter.workspace {
             workspace = Some(workspaces::find(db, actor, reference).await?.id);

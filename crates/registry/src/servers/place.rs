@@ -5,13 +5,14 @@ use crate::lookup::integrations::access_enabled;
 use crate::lookup::slugs::show;
 use crate::lookup::workspaces;
 use crate::servers::crud::NewServer;
-use crate::storage::entity::{access, integration, organisation, secret_mapping, workspace};
+use crate::storage::entity::{access, integration, organisation, rollout, secret_mapping, workspace};
 use crate::storage::joined::columns;
 use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::finding::Finding;
 use registry_core::id::WorkspaceId;
 use registry_core::permission::{Permission, Role};
+use registry_core::rollout::RolloutKind;
 use registry_core::slug::Reference;
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, FromQueryResult, QueryResult};
@@ -25,6 +26,8 @@ pub(super) struct Place {
     pub(super) access: Option<access::Model>,
     /// Whether members of the integration's layer come from the operator's secrets.
     pub(super) is_mapped: bool,
+    /// Whether servers of deleted integrations and workspaces may not be deleted yet.
+    pub(super) has_open_deletions: bool,
 }
 
 impl Place {
@@ -86,16 +89,18 @@ impl Place {
             organisation: organisation::Model::from_query_result(row, ORGANISATION)?,
             access: access.map(|_| access::Model::from_query_result(row, ACCESS)).transpose()?,
             is_mapped: row.try_get::<i64>("", MAPPINGS)? > 0,
+            has_open_deletions: row.try_get::<i64>("", DELETIONS)? > 0,
         })
     }
 }
 
-/// The prefixes of the columns of each table, and the name of the count of mappings.
+/// The prefixes of the columns of each table, and the names of the counts of mappings and of open deletions.
 const INTEGRATION: &str = "i_";
 const WORKSPACE: &str = "w_";
 const ORGANISATION: &str = "o_";
 const ACCESS: &str = "a_";
 const MAPPINGS: &str = "mappings";
+const DELETIONS: &str = "deletions";
 
 fn statement(workspace: &Reference, integration: &Reference) -> SelectStatement {
     use {access::Column as A, integration::Column as I, workspace::Column as W};
@@ -118,7 +123,15 @@ fn statement(workspace: &Reference, integration: &Reference) -> SelectStatement 
         )
         .take();
     let mut select = Query::select();
-    select.expr_as(SimpleExpr::SubQuery(None, Box::new(mappings.into())), MAPPINGS);
+    let deletions = Query::select()
+        .expr(Expr::col(rollout::Column::Id.as_column_ref()).count())
+        .from(rollout::Entity)
+        .and_where(rollout::Column::Kind.eq(RolloutKind::Deletion.as_str()))
+        .and_where(rollout::Column::FinishedAt.is_null())
+        .take();
+    for (name, count) in [(MAPPINGS, mappings), (DELETIONS, deletions)] {
+        select.expr_as(SimpleExpr::SubQuery(None, Box::new(count.into())), name);
+    }
     columns::<integration::Entity>(&mut select, INTEGRATION);
     columns::<workspace::Entity>(&mut select, WORKSPACE);
     columns::<organisation::Entity>(&mut select, ORGANISATION);

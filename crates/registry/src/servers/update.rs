@@ -1,9 +1,9 @@
 //! Updates and deletes servers.
 
-use crate::configuration::costs::{Affected, KnownClients};
-use crate::configuration::enqueue::enqueue;
+use crate::configuration::costs::Affected;
+use crate::configuration::deletion::{delete_all, event, snapshot};
 use crate::configuration::impact::ImpactTracker;
-use crate::configuration::layers::{ServerLayers, ServerScope};
+use crate::configuration::layers::ServerScope;
 use crate::configuration::mapped_secrets;
 use crate::configuration::mapped_secrets::MappingOwner;
 use crate::configuration::revision_rows::add_revision;
@@ -14,20 +14,18 @@ use crate::lookup::naming;
 use crate::lookup::servers::{ServerRef, find};
 use crate::lookup::slugs::show;
 use crate::pagination::Page;
-use crate::secrets::markers::{sealed_ids, store};
+use crate::secrets::markers::store;
 use crate::servers::Servers;
 use crate::servers::crud::{Server, ServerChange};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{integration, server};
 use crate::storage::owner::OwnerKind;
-use crate::storage::write::{Event, MAX_ROWS_PER_STATEMENT, Write};
+use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::finding::Findings;
 use registry_core::id::{ServerId, WorkspaceId};
 use registry_core::permission::Permission;
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
-use serde_json::Value;
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
 impl<'a> Servers<'a> {
     /// Begins a write of one server in its workspace, and reads the server in it.
@@ -117,55 +115,8 @@ impl<'a> Servers<'a> {
         actor.require(Permission::DeleteServers)?;
         let (mut write, model) = self.begin(actor, reference).await?;
         naming::expect_version(expected_version, model.version)?;
-        let mut deleted = Deleted::default();
-        delete_all(&mut write, ServerScope::Server(ServerId(model.id)), &mut deleted).await?;
+        let deleted = delete_all(&mut write, ServerScope::Server(ServerId(model.id))).await?;
         write.commit().await?;
         Ok(deleted)
     }
-}
-
-/// Deletes every live server in `scope` and counts the deleted rows.
-pub(crate) async fn delete_all(
-    write: &mut Write<'_>,
-    scope: ServerScope<'_>,
-    deleted: &mut Deleted,
-) -> Result<()> {
-    let servers = write.registry.configurations().load(&write.txn, scope, false).await?;
-    let known = KnownClients::of(&write.txn, &servers).await?;
-    let with_registration: Vec<&ServerLayers> =
-        servers.iter().filter(|layers| known.registration_and_client(layers).is_some()).collect();
-    enqueue(write, &with_registration, &known, "server deleted".into()).await?;
-    deleted.registrations += with_registration.len() as u64;
-    for chunk in servers.chunks(MAX_ROWS_PER_STATEMENT) {
-        let ids: Vec<_> = chunk.iter().map(|layers| layers.server.id).collect();
-        let texts = chunk.iter().map(|layers| layers.server.configuration.as_deref());
-        write.delete_sealed(texts.flat_map(|text| sealed_ids(text).into_values())).await?;
-        mapped_secrets::remove_all(write, &ids).await?;
-        server::Entity::update_many()
-            .col_expr(server::Column::DeletedAt, Expr::value(write.millis()))
-            .col_expr(server::Column::Version, Expr::col(server::Column::Version).add(1))
-            .filter(server::Column::Id.is_in(ids))
-            .exec(&write.txn)
-            .await?;
-    }
-    for layers in servers {
-        let model = layers.server;
-        deleted.servers += 1;
-        write.server_changed(WorkspaceId(model.workspace_id), ServerId(model.id));
-        write.audit(event(AuditAction::ServerDeleted, &model).before(snapshot(&model)));
-    }
-    Ok(())
-}
-
-pub(super) fn event(action: AuditAction, model: &server::Model) -> Event {
-    Event::new(action, "server", model.id)
-        .named(&model.slug)
-        .in_workspace(Some(WorkspaceId(model.workspace_id)))
-}
-
-pub(super) fn snapshot(model: &server::Model) -> Value {
-    serde_json::json!({
-        "slug": model.slug, "name": model.name, "description": model.description,
-        "configurations": model.configuration,
-    })
 }

@@ -132,6 +132,13 @@ struct Change {
     integration: Option<IntegrationId>,
 }
 
+/// The kind of changes that tell of an integration with many servers.
+pub(crate) const INTEGRATION_CHANGED: &str = "integration";
+/// The kinds of changes that tell of a deletion: the servers that belong to it are deleted one after the other later.
+pub(crate) const INTEGRATION_DELETED: &str = "integration_deleted";
+/// See [`INTEGRATION_DELETED`].
+pub(crate) const WORKSPACE_DELETED: &str = "workspace_deleted";
+
 impl Registry {
     /// Opens a write; refused if this process has other settings than the deployment. On SQLite it takes the write lock
     /// immediately, so that no other write can change what it reads.
@@ -321,11 +328,24 @@ impl Write<'_> {
     /// date.
     pub(crate) fn integration_changed(&mut self, integration: IntegrationId) {
         self.changes.push(Change {
-            kind: "integration",
+            kind: INTEGRATION_CHANGED,
             workspace: None,
             server: None,
             integration: Some(integration),
         });
+    }
+
+    /// Adds to the change feed that an integration with many servers was deleted: whatever is held of its servers must be
+    /// forgotten.
+    pub(crate) fn integration_deleted(&mut self, integration: IntegrationId) {
+        let integration = Some(integration);
+        self.changes.push(Change { kind: INTEGRATION_DELETED, workspace: None, server: None, integration });
+    }
+
+    /// The same of a workspace with many servers.
+    pub(crate) fn workspace_deleted(&mut self, workspace: WorkspaceId) {
+        let workspace = Some(workspace);
+        self.changes.push(Change { kind: WORKSPACE_DELETED, workspace, server: None, integration: None });
     }
 
     /// Wakes the worker of this process after the commit: a rollout may go on.

@@ -1,6 +1,7 @@
 //! Workspaces: teams inside the organisation.
 
-use crate::configuration::layers::ServerScope;
+use crate::configuration::deletion::delete_under;
+use crate::configuration::scope::LayerScope;
 use crate::lookup::deleted::Deleted;
 use crate::lookup::free_slug::SlugSpace;
 use crate::lookup::slugs::{insert_unique, stored_slug};
@@ -174,7 +175,8 @@ impl Workspaces<'_> {
         after.try_into()
     }
 
-    /// Deletes a workspace with its integrations and servers; their clients are withdrawn upstream.
+    /// Deletes a workspace with its integrations and servers; their clients are withdrawn upstream. Where there are many
+    /// servers, a rollout deletes them afterwards; they count as deleted at once.
     pub async fn delete(
         self,
         actor: &Actor,
@@ -182,17 +184,19 @@ impl Workspaces<'_> {
         expected_version: Option<i64>,
     ) -> Result<Deleted> {
         actor.require_organisation(Permission::DeleteWorkspaces)?;
+        let id = WorkspaceId(find(self.registry.db(), actor, reference).await?.id);
+        let scope = LayerScope::Workspace(id);
+        let counted = self.registry.configurations().count_if_many(&scope).await?;
         let mut write = self.registry.begin_write(actor).await?;
-        let model = find(&write.txn, actor, reference).await?;
+        let model = find(&write.txn, actor, &Reference::Id(id.0)).await?;
         naming::expect_version(expected_version, model.version)?;
-        let id = WorkspaceId(model.id);
         let own = integration::Entity::find()
             .filter(integration::Column::WorkspaceId.eq(model.id))
             .filter(integration::Column::DeletedAt.is_null())
             .all(&write.txn)
             .await?;
-        let mut deleted = Deleted { integrations: own.len() as u64, ..Deleted::default() };
-        crate::servers::update::delete_all(&mut write, ServerScope::Workspace(id), &mut deleted).await?;
+        let mut deleted = delete_under(&mut write, &scope, counted, "workspace deleted").await?;
+        deleted.integrations = own.len() as u64;
         for integration in own {
             crate::integrations::update::mark_deleted(&mut write, integration).await?;
         }

@@ -2,6 +2,7 @@
 //! its deletion.
 
 use crate::lookup::integrations::{IntegrationRef, access_enabled, integration_ref};
+use crate::lookup::servers::is_live;
 use crate::lookup::{tally, workspaces};
 use crate::pagination::{self, Page, PageRequest};
 use crate::storage::entity::{access, api_key, integration, registration, server, user};
@@ -139,13 +140,13 @@ impl Workspaces<'_> {
                 .await?,
             servers: server::Entity::find()
                 .filter(server::Column::WorkspaceId.eq(id))
-                .filter(server::Column::DeletedAt.is_null())
+                .filter(is_live())
                 .count(db)
                 .await?,
             registrations: registration::Entity::find()
                 .join(JoinType::InnerJoin, registration::Relation::Server.def())
                 .filter(server::Column::WorkspaceId.eq(id))
-                .filter(server::Column::DeletedAt.is_null())
+                .filter(is_live())
                 .count(db)
                 .await?,
             keys: api_key::Entity::find()

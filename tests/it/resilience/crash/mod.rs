@@ -4,6 +4,7 @@
 //! is stuck, and the table of orphaned clients and the authorization server's own list of clients agree to the last entry.
 
 mod acknowledged;
+mod deletions;
 mod invariants;
 mod load;
 mod rollouts;

@@ -14,7 +14,7 @@ const MANY_SERVERS: usize = 10_000;
 /// A kill of so many is followed by another save.
 const KILLS_PER_SAVE: usize = 5;
 
-async fn numbers(db: &DatabaseConnection, query: &str) -> Vec<i64> {
+pub(super) async fn numbers(db: &DatabaseConnection, query: &str) -> Vec<i64> {
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), query)).await.unwrap();
     rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
 }

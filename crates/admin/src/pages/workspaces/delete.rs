@@ -2,7 +2,7 @@
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Shell, go, html};
+use crate::view::{Shell, deletion_message, go, html};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
@@ -68,6 +68,7 @@ async fn delete(
     if form.slug.trim() != workspace.slug.as_str() {
         return render(&request, &signed_in, &reference, Some(form.into_inner().slug)).await;
     }
-    let deleted = signed_in.registry.workspaces().delete(&signed_in.actor, &reference, None).await?;
-    Ok(go(format!("/ui/workspaces?done=deleted-{}", deleted.servers)))
+    let actor = &signed_in.actor;
+    let deleted = signed_in.registry.workspaces().delete(actor, &reference, None).await?;
+    Ok(go(format!("/ui/workspaces?done={}", deletion_message(actor, &deleted))))
 }

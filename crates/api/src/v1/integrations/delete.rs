@@ -9,7 +9,8 @@ use registry_core::slug::Reference;
 
 /// Delete an integration
 ///
-/// Deletes its servers too. Their clients are deregistered upstream.
+/// Deletes its servers too. Their clients are deregistered upstream. Where it has more than 100 servers, the response names a
+/// rollout that deletes them in the background; they count as deleted at once.
 #[utoipa::path(
     tag = "integrations",
     params(

@@ -2,7 +2,8 @@
 
 use crate::gateway::Gateway;
 use crate::gateway::prepare::last_changes;
-use crate::storage::entity::{change, deployment, sequence, server, workspace};
+use crate::lookup::servers::is_live;
+use crate::storage::entity::{change, deployment, integration, sequence, server, workspace};
 use crate::{Actor, Error, Result};
 use registry_core::id::WorkspaceId;
 use registry_core::permission::Permission;
@@ -228,53 +229,115 @@ pub(super) async fn pruned(db: &impl ConnectionTrait) -> Result<i64> {
     Ok(row.and_then(|row| row.value.parse().ok()).unwrap_or(0))
 }
 
-/// What the rows say to gateways. A server that is gone is told as such, once, unless another one has its name by now.
+/// What the rows say to gateways. A server that is gone is told as such, once for each reader, unless another one has its name
+/// by now.
 pub(super) async fn events_of(
     db: &impl ConnectionTrait,
     rows: Vec<change::Model>,
 ) -> Result<Vec<GatewayChange>> {
     let ids: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.server_id).collect();
-    let servers = server::Entity::find().filter(server::Column::Id.is_in(ids)).all(db).await?;
-    let workspaces: BTreeSet<Uuid> = servers.iter().map(|server| server.workspace_id).collect();
-    let gone: BTreeSet<String> =
-        servers.iter().filter(|one| one.deleted_at.is_some()).map(|one| one.slug_key.clone()).collect();
-    let successors: BTreeSet<(Uuid, String)> = if gone.is_empty() {
-        BTreeSet::new()
-    } else {
-        let live = server::Entity::find()
-            .filter(server::Column::DeletedAt.is_null())
-            .filter(server::Column::WorkspaceId.is_in(workspaces.iter().copied()))
-            .filter(server::Column::SlugKey.is_in(gone));
-        live.all(db).await?.into_iter().map(|one| (one.workspace_id, one.slug_key)).collect()
-    };
-    let deleted: Vec<Uuid> =
-        servers.iter().filter(|one| one.deleted_at.is_some()).map(|one| one.id).collect();
-    let last = last_changes(db, &deleted).await?;
-    let names = workspace::Entity::find().filter(workspace::Column::Id.is_in(workspaces)).all(db).await?;
-    let names: HashMap<Uuid, String> = names.into_iter().map(|row| (row.id, row.slug)).collect();
-    let servers: HashMap<Uuid, server::Model> = servers.into_iter().map(|row| (row.id, row)).collect();
+    let named = if ids.is_empty() { NamedServers::default() } else { NamedServers::of(db, ids).await? };
     let told = rows.into_iter().filter_map(|row| {
         let Some(id) = row.server_id else {
-            if row.integration_id.is_some() {
-                // Gateways learn of each of its servers.
-                return None;
-            }
-            let happening = ChangeEvent::Identities;
-            return Some(GatewayChange { revision: row.revision, happening, workspace: None });
+            // Of an integration or a workspace gateways learn with each of its servers.
+            let identities = row.integration_id.is_none() && row.workspace_id.is_none();
+            return identities.then_some(GatewayChange {
+                revision: row.revision,
+                happening: ChangeEvent::Identities,
+                workspace: None,
+            });
         };
-        let one = servers.get(&id)?;
-        let (workspace, server) = (names.get(&one.workspace_id)?.clone(), one.slug.clone());
-        let happening = if one.deleted_at.is_none() {
-            ChangeEvent::Changed { workspace, server }
-        } else if successors.contains(&(one.workspace_id, one.slug_key.clone()))
-            || last.get(&id) != Some(&row.revision)
-        {
+        let one = named.servers.get(&id)?;
+        let team = named.workspaces.get(&one.workspace_id)?;
+        let (workspace, server) = (team.slug.clone(), one.slug.clone());
+        let happening = match named.gone.get(&id) {
+            None => ChangeEvent::Changed { workspace, server },
             // The other server's changes speak of the name, or the end is told later.
-            return None;
-        } else {
-            ChangeEvent::Deleted { workspace, server }
+            Some(last) if named.has_successor(team, one) || *last != row.revision => return None,
+            Some(_) => ChangeEvent::Deleted { workspace, server },
         };
         Some(GatewayChange { revision: row.revision, happening, workspace: Some(one.workspace_id) })
     });
     Ok(told.collect())
+}
+
+/// The servers that changes name.
+#[derive(Default)]
+struct NamedServers {
+    servers: HashMap<Uuid, server::Model>,
+    /// Their workspaces.
+    workspaces: HashMap<Uuid, workspace::Model>,
+    /// Those that are deleted, or whose integration or workspace is, with the revision of their last change.
+    gone: HashMap<Uuid, i64>,
+    /// Keys of workspace and server of live servers that have the name of one of these by now.
+    successors: BTreeSet<(String, String)>,
+}
+
+impl NamedServers {
+    async fn of(db: &impl ConnectionTrait, ids: BTreeSet<Uuid>) -> Result<Self> {
+        let servers = server::Entity::find().filter(server::Column::Id.is_in(ids)).all(db).await?;
+        let integrations: BTreeSet<Uuid> = servers.iter().map(|one| one.integration_id).collect();
+        let deleted: Vec<Uuid> = integration::Entity::find()
+            .select_only()
+            .column(integration::Column::Id)
+            .filter(integration::Column::Id.is_in(integrations))
+            .filter(integration::Column::DeletedAt.is_not_null())
+            .into_tuple()
+            .all(db)
+            .await?;
+        let teams: BTreeSet<Uuid> = servers.iter().map(|one| one.workspace_id).collect();
+        let teams = workspace::Entity::find().filter(workspace::Column::Id.is_in(teams)).all(db).await?;
+        let mut named = Self {
+            workspaces: teams.into_iter().map(|row| (row.id, row)).collect(),
+            servers: servers.into_iter().map(|row| (row.id, row)).collect(),
+            ..Self::default()
+        };
+        let is_gone = |one: &&server::Model| {
+            let team = named.workspaces.get(&one.workspace_id);
+            one.deleted_at.is_some()
+                || deleted.contains(&one.integration_id)
+                || team.is_none_or(|team| team.deleted_at.is_some())
+        };
+        let gone: Vec<&server::Model> = named.servers.values().filter(is_gone).collect();
+        if !gone.is_empty() {
+            named.successors = successors(db, &named.workspaces, &gone).await?;
+            let ids: Vec<Uuid> = gone.iter().map(|one| one.id).collect();
+            named.gone = last_changes(db, &ids).await?;
+        }
+        Ok(named)
+    }
+
+    fn has_successor(&self, team: &workspace::Model, one: &server::Model) -> bool {
+        self.successors.contains(&(team.slug_key.clone(), one.slug_key.clone()))
+    }
+}
+
+/// Names of live servers among those of servers that are gone. The workspace may be another one of the same name.
+async fn successors(
+    db: &impl ConnectionTrait,
+    workspaces: &HashMap<Uuid, workspace::Model>,
+    gone: &[&server::Model],
+) -> Result<BTreeSet<(String, String)>> {
+    let teams = gone.iter().filter_map(|one| workspaces.get(&one.workspace_id));
+    let teams: BTreeSet<&str> = teams.map(|team| team.slug_key.as_str()).collect();
+    let live: Vec<(Uuid, String)> = workspace::Entity::find()
+        .select_only()
+        .columns([workspace::Column::Id, workspace::Column::SlugKey])
+        .filter(workspace::Column::DeletedAt.is_null())
+        .filter(workspace::Column::SlugKey.is_in(teams))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let live: HashMap<Uuid, String> = live.into_iter().collect();
+    let keys: BTreeSet<&str> = gone.iter().map(|one| one.slug_key.as_str()).collect();
+    let found: Vec<(Uuid, String)> = server::Entity::find()
+        .select_only()
+        .columns([server::Column::WorkspaceId, server::Column::SlugKey])
+        .filter(is_live())
+        .filter(server::Column::WorkspaceId.is_in(live.keys().copied()))
+        .filter(server::Column::SlugKey.is_in(keys))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(found.into_iter().filter_map(|(team, key)| Some((live.get(&team)?.clone(), key))).collect())
 }

@@ -4,7 +4,7 @@ use crate::gateway::documents::GatewayDocument;
 use crate::gateway::prepare::{Facts, Prepared};
 use flate2::write::GzEncoder;
 use papaya::HashMap;
-use std::collections::HashMap as Locked;
+use std::collections::{BTreeSet, HashMap as Locked};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -181,8 +181,9 @@ impl Documents {
 
     /// Forgets the document of a server that is gone.
     pub(super) fn forget(&self, server: Uuid) {
-        let name = self.names.pin().get(&server).cloned();
-        if let Some(name) = name {
+        let Some(name) = self.names.pin().remove(&server).cloned() else { return };
+        // Another server may have its name by now.
+        if self.by_name.pin().get(&*name).is_some_and(|held| held.facts.server == server) {
             self.remove(&name);
         }
     }
@@ -199,6 +200,16 @@ impl Documents {
         let documents = self.by_name.pin();
         let of_it = documents.values().filter(|held| held.facts.integration == integration);
         of_it.for_each(|held| held.invalidate());
+    }
+
+    /// Forgets what is held of the servers of deleted integrations and workspaces.
+    pub(super) fn forget_deleted(&self, integrations: &BTreeSet<Uuid>, workspaces: &BTreeSet<Uuid>) {
+        for held in self.by_name.pin().values() {
+            let facts = &held.facts;
+            if integrations.contains(&facts.integration) || workspaces.contains(&facts.workspace) {
+                self.remove(&facts.name);
+            }
+        }
     }
 
     /// Marks everything.

@@ -10,6 +10,7 @@ use crate::lookup::tally;
 use crate::storage::columns::millis;
 use crate::storage::deployment_values::record;
 use crate::storage::entity::change;
+use crate::storage::write::{INTEGRATION_CHANGED, INTEGRATION_DELETED, WORKSPACE_DELETED};
 use crate::{Error, Result};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
@@ -160,7 +161,12 @@ impl Gateway<'_> {
             let Some(covered) = rows.last().map(|row| row.revision) else { return Ok(()) };
             let servers: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.server_id).collect();
             let identities = rows.iter().any(|row| row.kind == "identity");
-            let integrations: BTreeSet<Uuid> = rows.iter().filter_map(|row| row.integration_id).collect();
+            let named = |kind: &str, id: fn(&change::Model) -> Option<Uuid>| -> BTreeSet<Uuid> {
+                rows.iter().filter(|row| row.kind == kind).filter_map(id).collect()
+            };
+            let integrations = named(INTEGRATION_CHANGED, |row| row.integration_id);
+            let deleted_integrations = named(INTEGRATION_DELETED, |row| row.integration_id);
+            let deleted_workspaces = named(WORKSPACE_DELETED, |row| row.workspace_id);
             let changes = events_of(self.registry.db(), rows).await?;
             if identities {
                 // Shared settings are told of in the same way.
@@ -172,6 +178,10 @@ impl Gateway<'_> {
             // The changes of their servers follow; until then a document is made again when it is asked for.
             for id in integrations {
                 live.documents.invalidate_integration(id);
+            }
+            if !(deleted_integrations.is_empty() && deleted_workspaces.is_empty()) {
+                // Not even when the database is away.
+                live.documents.forget_deleted(&deleted_integrations, &deleted_workspaces);
             }
             held = live.documents.invalidate(servers);
         }

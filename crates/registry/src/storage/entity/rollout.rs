@@ -10,7 +10,7 @@ pub struct Model {
     pub id: Uuid,
     /// What changed, a word of `RolloutKind`.
     pub kind: String,
-    /// The integration whose servers it reaches; null: all servers.
+    /// The integration whose servers it reaches; null: all servers, or those of `workspace_id`.
     pub integration_id: Option<Uuid>,
     /// JSON list of the ids of the workspaces whose servers it reaches; null: of all workspaces.
     pub workspaces: Option<String>,
@@ -55,6 +55,8 @@ pub struct Model {
     pub updated_at: i64,
     /// When it ended, in epoch milliseconds; null: it has not.
     pub finished_at: Option<i64>,
+    /// The deleted workspace whose servers it deletes; null for other kinds, and for a deleted integration.
+    pub workspace_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
