@@ -316,7 +316,7 @@ async fn invalid_requests_get_problem_documents() {
     let form = send("POST", "/v1/workspaces", &admin, "{}", &[("content-type", "text/plain")]).await;
     assert_eq!(form.status, 415);
     assert_eq!(send("PUT", "/v1/workspaces/acme", &admin, "", &[]).await.status, 422);
-    let later = send("GET", "/v1/mcp-servers/any/tokens", &admin, "", &[]).await;
+    let later = send("PUT", "/v1/mcp-servers/any/tokens", &admin, "{}", &[]).await;
     assert_eq!((later.status, &later.body["code"]), (501, &json!("not_implemented")));
     assert_eq!(send("GET", "/v1/workspaces?page_size=x", &admin, "", &[]).await.status, 400);
     assert_eq!(send("GET", "/v1/workspaces/%ff", &admin, "", &[]).await.status, 404);

@@ -121,7 +121,7 @@ async fn secrets_go_to_the_gateway_only_and_access_fails_closed(#[case] engine: 
     t.inner.workspace("beta").await;
     seed(&t.inner).await;
     let (own, user) = (t.key(Role::Gateway, None).await, t.key(Role::Viewer, Some("acme")).await);
-    let (stranger, bound) =
+    let (outsider, bound) =
         (t.key(Role::Viewer, Some("beta")).await, t.key(Role::Gateway, Some("beta")).await);
     let config = "/v2/mcp-servers/linear?workspace_id=acme";
     let check = "/v2/mcp-servers/linear/user-access/check?workspace_id=acme";
@@ -140,7 +140,7 @@ async fn secrets_go_to_the_gateway_only_and_access_fails_closed(#[case] engine: 
         assert!(!reply.text.contains(SECRET), "{}", reply.text);
     }
     for (user, allowed) in
-        [(user.as_str(), true), (stranger.as_str(), false), ("mcpr_wrong", false), ("", false)]
+        [(user.as_str(), true), (outsider.as_str(), false), ("mcpr_wrong", false), ("", false)]
     {
         let gateway = Gateway { anonymous: t.anonymous(), own: &own, user };
         let answer = gateway.send(Method::GET, check, None).await.expect(200).json();
@@ -168,7 +168,7 @@ async fn api_is_not_there_unless_it_is_switched_on() {
 #[case::postgres(Engine::Postgres)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateway_is_told_of_every_change_also_after_it_was_away(#[case] engine: Engine) {
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const PUSH_TIMEOUT: Duration = Duration::from_secs(20);
     let fake = FakeOpenGateway::start();
     let push = vec![PushTarget { url: fake.url.clone(), token: Secret::from("sync-canary-71") }];
     let settings = Settings { portkey: Some(PortkeySettings { push }), ..Settings::default() };
@@ -182,13 +182,13 @@ async fn gateway_is_told_of_every_change_also_after_it_was_away(#[case] engine: 
         tokio::spawn(async move { registry.gateway().push_changes(name, std::future::pending()).await });
     }
     let state = async || t.inner.registry.gateway().push_states(&admin).await.unwrap().remove(0);
-    until(PATIENCE, async || state().await.told_at.is_some()).await;
+    until(PUSH_TIMEOUT, async || state().await.told_at.is_some()).await;
     // A gateway that is new has nothing old.
     assert_eq!(fake.state().servers(), Vec::<String>::new());
 
     let began = std::time::Instant::now();
     configure(&t.inner.registry, "linear", &header("two")).await;
-    until(PATIENCE, async || fake.state().servers() == ["acme/linear"]).await;
+    until(PUSH_TIMEOUT, async || fake.state().servers() == ["acme/linear"]).await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     let (credential, body) = fake.state().told[0].clone();
     assert_eq!(credential, "Bearer sync-canary-71");
@@ -201,21 +201,21 @@ async fn gateway_is_told_of_every_change_also_after_it_was_away(#[case] engine: 
         fake.state().told.clear();
         (fake.state().refuses, fake.state().errors) = (refusal, errors);
         configure(&t.inner.registry, "linear", &header("three")).await;
-        until(PATIENCE, async || state().await.failing_since.is_some()).await;
+        until(PUSH_TIMEOUT, async || state().await.failing_since.is_some()).await;
         let failing = state().await;
         assert!(failing.behind > 0 && failing.error.is_some(), "{failing:?}");
         assert!(!format!("{failing:?}").contains("sync-canary-71"));
         t.inner.workspace(&format!("later-{}-{errors}", refusal.unwrap_or_default())).await;
         (fake.state().refuses, fake.state().errors) = (None, 0);
         fake.state().told.clear();
-        until(PATIENCE, async || {
+        until(PUSH_TIMEOUT, async || {
             t.inner.clock.advance(chrono::Duration::seconds(1));
             state().await.failing_since.is_none()
         })
         .await;
         assert_eq!(fake.state().servers(), ["acme/linear"], "{refusal:?}: told once, with what came since");
         configure(&t.inner.registry, "linear", &header("four")).await;
-        until(PATIENCE, async || fake.state().servers().len() == 2).await;
+        until(PUSH_TIMEOUT, async || fake.state().servers().len() == 2).await;
     }
 
     let other = t.key(Role::Viewer, None).await;
@@ -227,7 +227,7 @@ async fn gateway_is_told_of_every_change_also_after_it_was_away(#[case] engine: 
     let id = keys.await.unwrap().items[0].id;
     fake.state().told.clear();
     t.inner.registry.api_keys().revoke(&admin, id, false).await.unwrap();
-    until(PATIENCE, async || {
+    until(PUSH_TIMEOUT, async || {
         fake.state().told.iter().any(|(_, body)| body["apiKeyIds"].to_string().contains(&id.to_string()))
     })
     .await;

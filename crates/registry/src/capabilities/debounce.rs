@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How long the same is not looked at again.
-const KEPT: Duration = Duration::from_mins(10);
-/// How many servers are remembered; then the memory begins anew.
+const REPEAT_INTERVAL: Duration = Duration::from_mins(10);
+/// How many servers are remembered; then the memory begins again.
 const MAX_KEPT: usize = 20_000;
 
 /// What was said last of each server.
@@ -18,23 +18,23 @@ pub(crate) struct Debounce {
 }
 
 /// Something that was said, to be remembered once it is stored.
-pub(super) struct Said {
+pub(super) struct Report {
     key: (&'static str, Uuid),
     digest: [u8; 32],
 }
 
 impl Debounce {
     /// What was said of `owner` as `what`; `None`: the same was stored within the last ten minutes.
-    pub(super) fn said(&self, what: &'static str, owner: Uuid, text: &[u8]) -> Option<Said> {
-        let said = Said { key: (what, owner), digest: Sha256::digest(text).into() };
+    pub(super) fn report(&self, what: &'static str, owner: Uuid, text: &[u8]) -> Option<Report> {
+        let said = Report { key: (what, owner), digest: Sha256::digest(text).into() };
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let known =
-            last.get(&said.key).is_some_and(|(digest, at)| *digest == said.digest && at.elapsed() < KEPT);
+            last.get(&said.key).is_some_and(|(digest, at)| *digest == said.digest && at.elapsed() < REPEAT_INTERVAL);
         (!known).then_some(said)
     }
 
     /// Remembers what is stored now.
-    pub(super) fn remember(&self, said: Said) {
+    pub(super) fn remember(&self, said: Report) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() >= MAX_KEPT {
             last.clear();

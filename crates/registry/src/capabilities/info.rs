@@ -116,7 +116,7 @@ impl Capabilities<'_> {
         };
         let debounce = &self.registry.inner.debounce;
         let said: Vec<_> =
-            owners.iter().filter_map(|owner| debounce.said("info", *owner, text.as_bytes())).collect();
+            owners.iter().filter_map(|owner| debounce.report("info", *owner, text.as_bytes())).collect();
         if said.is_empty() {
             return Ok(());
         }

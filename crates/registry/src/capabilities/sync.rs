@@ -36,7 +36,7 @@ impl Capabilities<'_> {
         require_reporter(actor, Permission::UpdateServers)?;
         let server = servers::find(self.registry.db(), actor, reference).await?;
         let text = serde_json::to_vec(&items)?;
-        let Some(said) = self.registry.inner.debounce.said("capabilities", server.id, &text) else {
+        let Some(said) = self.registry.inner.debounce.report("capabilities", server.id, &text) else {
             return Ok(SyncedCapabilities::default());
         };
         let ReadCapabilities { capabilities, findings } = read_capabilities(items, "/capabilities");
@@ -92,7 +92,7 @@ impl Capabilities<'_> {
             integrations::require_owner(actor, &integration)?;
         }
         let text = serde_json::to_vec(&items)?;
-        let Some(said) = self.registry.inner.debounce.said("capabilities", integration.id, &text) else {
+        let Some(said) = self.registry.inner.debounce.report("capabilities", integration.id, &text) else {
             return Ok(SyncedCapabilities::default());
         };
         let ReadCapabilities { capabilities, findings } = read_capabilities(items, "/capabilities");
