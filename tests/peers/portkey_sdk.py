@@ -13,7 +13,9 @@ from portkey_ai import Portkey
 from portkey_ai.api_resources.exceptions import (
     AuthenticationError,
     ConflictError,
+    InternalServerError,
     NotFoundError,
+    PermissionDeniedError,
     UnprocessableEntityError,
 )
 
@@ -105,12 +107,53 @@ def server_cycle(client, integration, workspace):
     tested = client.mcp_servers.test(mcp_server_id=created.id)
     check(tested.success is True and tested.object == "mcp-server", "server test succeeds")
     check((member(tested, "status_code"), member(tested, "server_name")) == (401, "SDK server"), "server test tells what it saw")
+    capability_cycle(client, integration, created.id)
     client.mcp_servers.update(mcp_server_id=created.id, description="changed by the SDK")
     server = client.mcp_servers.retrieve(mcp_server_id=created.id)
     check((server.name, server.description) == ("SDK server", "changed by the SDK"), "server update")
     client.mcp_servers.delete(mcp_server_id=created.id)
     with expect(NotFoundError, "a deleted server"):
         client.mcp_servers.retrieve(mcp_server_id=created.id)
+
+
+def capability_cycle(client, integration, server):
+    """Everything that the SDK knows of capabilities, metadata, user access, clients and tokens."""
+    tools = [{"name": "add", "type": "tool", "title": "Add"}, {"name": "drop", "type": "tool"}]
+    client.mcp_integrations.sync(
+        mcp_integration_id=integration, server_info={"server_name": "sdk-upstream", "server_version": "1.0"}, capabilities=tools
+    )
+    client.mcp_servers.capabilities.sync(mcp_server_id=server, capabilities=tools)
+    listed = client.mcp_servers.capabilities.list(mcp_server_id=server)
+    check({item["name"] for item in listed.data} == {"add", "drop"}, "capabilities come back as they were reported")
+    switch = [{"name": "drop", "type": "tool", "enabled": False}]
+    client.mcp_integrations.capabilities.update(mcp_integration_id=integration, capabilities=switch)
+    of_integration = client.mcp_integrations.capabilities.list(mcp_integration_id=integration)
+    check([item["name"] for item in of_integration.data if not item["enabled"]] == ["drop"], "an integration switches a tool off")
+    client.mcp_servers.capabilities.update(
+        mcp_server_id=server, capabilities=[{"name": "add", "type": "tool", "enabled": False}]
+    )
+    of_server = client.mcp_servers.capabilities.list(mcp_server_id=server)
+    check(not any(item["enabled"] for item in of_server.data), "a server narrows further")
+
+    client.mcp_servers.metadata.sync(mcp_server_id=server, server_name="sdk-upstream", server_version="1.1", title="SDK")
+    check(member(client.mcp_servers.metadata.retrieve(mcp_server_id=server), "server_version") == "1.1", "metadata of a server")
+    upstream = client.mcp_integrations.metadata.retrieve(mcp_integration_id=integration)
+    check(member(upstream, "server_name") == "sdk-upstream", "metadata of an integration")
+
+    check(client.mcp_servers.user_access.check(mcp_server_id=server).has_access is True, "access of the caller")
+    client.mcp_servers.user_access.update(
+        mcp_server_id=server, user_access=[{"user_id": "someone", "enabled": False}], default_user_access={"default": "allow"}
+    )
+    access = client.mcp_servers.user_access.list(mcp_server_id=server)
+    check(access.default_user_access == {"default": "allow"}, "the default of a server")
+
+    with expect(NotFoundError, "a token that nobody has"):
+        client.mcp_servers.get_tokens(mcp_server_id=server)
+    with expect(InternalServerError, "a token to store, which is not built"):
+        client.mcp_servers.update_tokens(mcp_server_id=server, access_token="x")
+    client.mcp_servers.delete_tokens(mcp_server_id=server)
+    with expect(PermissionDeniedError, "the client of a server, which only gateways may read"):
+        client.mcp_servers.get_client_info(mcp_server_id=server)
 
 
 def main(base_url, api_key, workspace, mcp_url):

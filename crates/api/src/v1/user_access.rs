@@ -26,7 +26,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// The header by which the Python SDK of the hosted product is known.
-const SDK_LANGUAGE: &str = "x-portkey-lang";
+const SDK_RUNTIME: &str = "x-portkey-runtime";
 
 /// The page and the filter.
 #[derive(Deserialize, IntoParams)]
@@ -111,7 +111,7 @@ pub(crate) struct UserAccessListView {
     /// The users.
     data: Vec<UserAccessView>,
     /// What holds for users without an entry of their own. The Python SDK of the hosted product cannot read a text here,
-    /// so its requests (`x-portkey-lang: python`) get an object with `default`.
+    /// so its requests (`x-portkey-runtime: CPython`) get an object with `default`.
     #[schema(value_type = DefaultAccess)]
     default_user_access: Value,
     /// Number of users on all pages.
@@ -252,7 +252,8 @@ pub(crate) async fn list_server_user_access(
     let (server, search) = (named(&caller, &path)?, query::filled(asked.search));
     let found = state.registry.access().users(&caller.actor, &server, search, page).await?;
     let default = json!(DefaultAccess::of(found.allows_users));
-    let is_python = request.headers().get(SDK_LANGUAGE).is_some_and(|language| language == "python");
+    let runtime = request.headers().get(SDK_RUNTIME).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_python = runtime.ends_with("Python") || runtime == "PyPy";
     let view = UserAccessListView {
         object: "list",
         default_user_access: if is_python { json!({ "default": default }) } else { default },
