@@ -26,11 +26,13 @@ export async function installed() {
   return { folder, remove: () => rm(folder, { recursive: true }) };
 }
 
-/** Compiles files beside the library, strictly; gives where the first one's JavaScript is. */
+/** Compiles files beside the library with the options that the guide names; gives where the first one's JavaScript is. */
 export async function program(folder, ...files) {
   for (const file of files) await writeFile(join(folder, basename(file)), await readFile(file));
-  const options = ['--strict', '--skipLibCheck', '--target', 'es2022', '--module', 'nodenext', '--types', 'node', '--typeRoots', join(folder, 'node_modules/@types'), '--rootDir', folder, '--outDir', folder];
-  await compile([...options, ...files.map((file) => join(folder, basename(file)))]);
+  const guide = await readFile(here('../../../docs/gateway-guide.md'), 'utf8');
+  const [, options] = guide.match(/^npx tsc (--strict .*?) gateway\.ts/m);
+  const folders = ['--typeRoots', join(folder, 'node_modules/@types'), '--rootDir', folder, '--outDir', folder];
+  await compile([...options.split(' '), ...folders, ...files.map((file) => join(folder, basename(file)))]);
   return join(folder, basename(files[0]).replace(/\.ts$/, '.js'));
 }
 
