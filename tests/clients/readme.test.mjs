@@ -44,7 +44,7 @@ test('Python', async () => {
 });
 
 test('Python: mypy finds nothing, strictly', async () => {
-  const files = [join(CLIENTS, 'python/mcp_registry_client'), here('../../../docs/examples/follower.py'), await shown('python', 'python', 'readme.py')];
+  const files = [join(CLIENTS, 'python/mcp_registry_client'), here('../../../docs/examples/follower.py'), here('../api.py'), await shown('python', 'python', 'readme.py')];
   const options = ['--strict', '--python-version', '3.10', '--cache-dir', join(library.folder, 'mypy')];
   await run(PYTHON, ['-m', 'mypy', ...options, ...files], { cwd: join(CLIENTS, 'python') }).catch((error) => assert.fail(error.stdout || error));
 });
