@@ -1,6 +1,6 @@
 // Each language's Follower against the same bad days: lib/fake-registry.mjs answers as a registry, its proxies and its network do.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -12,6 +12,7 @@ import { FakeRegistry, refuse, send, until } from './lib/fake-registry.mjs';
 const DOCUMENT = '/v1/gateway/servers/acme/notes';
 const CHANGES = '/v1/gateway/changes';
 const EVERYTHING = '/v1/gateway/';
+const STREAM = (request) => request.headers.accept?.includes('text/event-stream');
 
 const LANGUAGES = {
   TypeScript: async (folder) => [process.execPath, await program(folder, here('../../../docs/examples/follower.ts'))],
@@ -48,6 +49,14 @@ const BAD_DAYS = {
     await writeFile(keyFile, 'key-2');
     await holds(f, (all, shown) => all['acme/notes'].scope === 'a' && shown.stale_since === null);
   },
+  'a key that cannot be read for a moment ends nothing': async ({ f, r, keyFile }) => {
+    await rename(keyFile, `${keyFile}.old`);
+    r.cut();
+    await f.event((one) => one.event === 'error' && !/closed|ended|broke|terminated/.test(one.error));
+    r.put('acme/notes', { scope: 'a' });
+    await rename(`${keyFile}.old`, keyFile);
+    await holds(f, (all) => all['acme/notes'].scope === 'a');
+  },
   'a 429 is waited for as long as it says': async ({ f, r }) => {
     let refused;
     r.fault(CHANGES, (response) => {
@@ -59,6 +68,23 @@ const BAD_DAYS = {
     await holds(f, (all) => all['acme/notes'].scope === 'a');
     const gap = r.requests[refused].at - r.requests[refused - 1].at;
     assert.ok(gap >= 990, `asked again after ${gap} ms`);
+  },
+  'one broken document does not hold up the others': async ({ f, r }) => {
+    const broken = r.fault(DOCUMENT, (response) => refuse(response, 500, 'internal'), Infinity);
+    for (const scope of ['a', 'b', 'c']) {
+      r.put('acme/notes', { scope });
+      r.put('acme/mail', { scope });
+      await holds(f, (all) => all['acme/mail'].scope === scope && !all['acme/notes'].scope);
+    }
+    assert.ok((await f.ask('show', 'show')).stale_since);
+    broken.end();
+    await holds(f, (all, shown) => all['acme/notes'].scope === 'c' && shown.stale_since === null);
+  },
+  'a network that lets no stream pass': async ({ f, r }) => {
+    r.fault(STREAM, (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Blocked</h1>'), Infinity);
+    r.cut();
+    r.put('acme/notes', { scope: 'a' });
+    await holds(f, (all) => all['acme/notes'].scope === 'a');
   },
   'garbage changes nothing': async ({ f, r }) => {
     const notHere = (response) => response.writeHead(404, { 'content-type': 'text/html' }).end('<h1>Not here</h1>');
@@ -163,9 +189,10 @@ const BAD_DAYS = {
   },
   'a connection that is silent is given up': async ({ f, r, mode }) => {
     if (mode === 'poll') return; // That is the time limit of the request.
-    r.fault(CHANGES, (response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': still here\n\n'));
+    r.fault(STREAM, (response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': still here\n\n'));
     r.cut();
-    await until(() => r.waiting.size === 0, 'nobody listens');
+    r.put('acme/mail', { scope: 'a' }); // answers the poll that follows a failure
+    await until(() => r.spent, () => JSON.stringify(f.events));
     r.put('acme/notes', { scope: 'a' });
     await holds(f, (all) => all['acme/notes'].scope === 'a');
   },
@@ -219,6 +246,7 @@ async function live(t, day, mode, command) {
   };
   // A day that starts the program itself has no `f` yet.
   const f = day.toString().startsWith('async ({ start') ? undefined : await start();
+  if (f) await until(() => r.waiting.size > 0, 'the follower waits for changes');
   await day({ f, r, mode, keyFile, start });
 }
 

@@ -69,8 +69,8 @@ test('TypeScript: requests and a follower', async () => {
     stop.abort();
     await following;
   }
-  const stranger = new Registry({ urls: real.url, key: 'wrong' });
-  await assert.rejects(stranger.gateway.document('acme/one'), status(401));
+  const anonymous = new Registry({ urls: real.url, key: 'wrong' });
+  await assert.rejects(anonymous.gateway.document('acme/one'), status(401));
   await assert.rejects(new Registry({ urls: 'http://127.0.0.1:9', key: 'x' }).gateway.page(0), status(0));
   for (const slug of ['one', 'two']) await registry.servers.delete(slug);
   await registry.integrations.delete('tslib');

@@ -77,16 +77,17 @@ class Follower:
             try:
                 if self._position is None:
                     await self._snapshot()
-                elif self._mode == "stream":
+                elif self._mode == "stream" and self._failures == 0:
                     await self._stream(self._position)
                 else:
+                    # Also after a failure: what cannot be applied holds up nothing else, and some proxies let no stream pass.
                     await self._poll(self._position)
-            except RegistryError as error:
+            except Exception as error:
+                said = error if isinstance(error, RegistryError) else RegistryError(repr(error))
                 self.stale_since = self.stale_since or datetime.now(timezone.utc)
-                pause = self._next(self._failures, error)
+                pause = self._next(self._failures, said)
                 self._failures += 1
-                if self._on_error:
-                    _tell(lambda: self._on_error and self._on_error(error, pause))
+                _tell(lambda: self._on_error and self._on_error(said, pause))
                 await asyncio.sleep(pause)
 
     async def ready(self, timeout: float | None = 30.0) -> None:
@@ -188,8 +189,14 @@ class Follower:
         if told.get("reset"):
             self._position = None
             return
+        failed: RegistryError | None = None
         for change in told["changes"]:
-            await self._apply(change)
+            try:
+                await self._apply(change)
+            except RegistryError as error:
+                failed = failed or error
+        if failed:
+            raise failed  # the position stays, so that all of them come again
         self._position = told["revision"]
         self._confirmed()
 
@@ -204,20 +211,23 @@ class Follower:
                     data += line[5:]
                 elif not line:
                     if data:
-                        await self._apply(_change(event, data))
+                        change = _change(event, data)
+                        await self._apply(change)
+                        if self._position is not None:
+                            self._position = change["revision"]
                     if self._position is None:
                         return
                     event, data = "", ""
                     self._confirmed()
 
     async def _apply(self, change: GatewayChange) -> None:
-        # The position moves with each change that was carried out, so that none is left out after a failure.
         event, name = change.get("event"), f"{change.get('workspace')}/{change.get('server')}"
         if event == "changed":
             await self._refresh(name, change["revision"])
         elif event == "deleted":
             self._put(name, None)
-        self._position = None if event == "reset" else change["revision"]
+        elif event == "reset":
+            self._position = None
 
     async def _refresh(self, name: str, at_least: int) -> None:
         # 404 also says that the registry does not know this revision: then once more without.
@@ -248,8 +258,7 @@ class Follower:
             self._documents[name] = document
             if held and "generation" in held and held["generation"] != document.get("generation"):
                 self._draining[name, held["generation"]] = held
-        if self._on_change:
-            _tell(lambda: self._on_change and self._on_change(name, document))
+        _tell(lambda: self._on_change and self._on_change(name, document))
         self._wake()
 
     def _confirmed(self) -> None:

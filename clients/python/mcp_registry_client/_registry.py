@@ -89,7 +89,7 @@ class Registry:
                 return told
             except RegistryError as error:
                 said = error
-            except (httpx.HTTPError, ValueError) as error:
+            except Exception as error:  # a broken connection, no JSON, a key that cannot be read
                 said = RegistryError(f"{method} {path}: {error!r}")
             if 0 < said.status < 500:
                 raise said

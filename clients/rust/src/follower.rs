@@ -114,8 +114,9 @@ impl Follower {
             let position = self.held().position;
             let outcome = match (position, self.options.mode) {
                 (None, _) => self.snapshot().await,
-                (Some(position), Mode::Poll) => self.poll(position).await,
-                (Some(position), Mode::Stream) => self.stream(position, &mut failures).await,
+                (Some(position), Mode::Stream) if failures == 0 => self.stream(position, &mut failures).await,
+                // Also after a failure: what cannot be applied holds up nothing else, and some proxies let no stream pass.
+                (Some(position), _) => self.poll(position).await,
             };
             let Err(error) = outcome else {
                 failures = 0;
@@ -250,8 +251,15 @@ impl Follower {
             self.held_mut().position = None;
             return Ok(());
         }
+        let mut failed = None;
         for change in &told.changes {
-            self.apply(change).await?;
+            if let Err(error) = self.apply(change).await {
+                failed.get_or_insert(error);
+            }
+        }
+        if let Some(error) = failed {
+            // The position stays, so that all of them come again.
+            return Err(error);
         }
         self.confirmed(Some(told.revision));
         Ok(())
@@ -287,9 +295,11 @@ impl Follower {
                 let event: Vec<u8> = bytes.drain(..end + 2).collect();
                 if let Some(change) = change_of(&event)? {
                     self.apply(&change).await?;
-                }
-                if self.held().position.is_none() {
-                    return Ok(());
+                    if change.event == "reset" {
+                        self.held_mut().position = None;
+                        return Ok(());
+                    }
+                    self.held_mut().position = Some(change.revision);
                 }
                 *failures = 0;
                 self.confirmed(None);
@@ -306,7 +316,6 @@ impl Follower {
             .unwrap_or_else(|_| Err(RegistryError::no_answer("the stream of changes is silent")))
     }
 
-    /// The position moves with each change that was carried out, so that none is left out after a failure.
     async fn apply(&self, change: &GatewayChange) -> Result<(), RegistryError> {
         let name = format!("{}/{}", change.workspace, change.server);
         match change.event.as_str() {
@@ -314,7 +323,6 @@ impl Follower {
             "deleted" => self.put(&name, None),
             _ => {}
         }
-        self.held_mut().position = (change.event != "reset").then_some(change.revision);
         Ok(())
     }
 

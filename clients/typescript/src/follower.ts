@@ -62,7 +62,8 @@ export class Follower {
     while (!signal.aborted) {
       try {
         if (this.#position === undefined) await this.#snapshot(signal);
-        else if (this.options.mode === 'stream') await this.#stream(signal);
+        // After a failure it polls: what cannot be applied holds up nothing else, and some proxies let no stream pass.
+        else if (this.options.mode === 'stream' && this.#failures === 0) await this.#stream(signal);
         else await this.#poll(signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -172,7 +173,10 @@ export class Follower {
   async #poll(signal: AbortSignal): Promise<void> {
     const told = await this.registry.gateway.changes(this.#position, this.options.wait ?? 30, signal);
     if (told.reset) return this.#reset();
-    for (const change of told.changes) await this.#apply(change, signal);
+    let failed: unknown;
+    for (const change of told.changes) await this.#apply(change, signal).catch((error: unknown) => { failed ??= error; });
+    // The position stays, so that all of them come again.
+    if (failed !== undefined) throw failed;
     this.#position = told.revision;
     this.#confirmed();
   }
@@ -197,7 +201,10 @@ export class Follower {
         text = events.pop() ?? '';
         for (const event of events) {
           const data = event.split(/\r?\n/).filter((line) => line.startsWith('data:')).map((line) => line.slice(5)).join('\n');
-          if (data) await this.#apply({ event: /^event: ?(.*)$/m.exec(event)?.[1], ...JSON.parse(data) }, signal);
+          if (!data) continue;
+          const change = { event: /^event: ?(.*)$/m.exec(event)?.[1], ...JSON.parse(data) };
+          await this.#apply(change, signal);
+          if (change.event !== 'reset') this.#position = change.revision;
           if (this.#position === undefined) return;
         }
         if (events.length > 0) this.#confirmed();
@@ -211,14 +218,12 @@ export class Follower {
     }
   }
 
-  // The position moves with each change that was carried out, so that none is left out after a failure.
   async #apply(change: GatewayChange, signal: AbortSignal): Promise<void> {
     if (change.event === 'reset') return this.#reset();
     if (!Number.isInteger(change.revision)) throw new SyntaxError('a change without a revision');
     const name = `${change.workspace}/${change.server}`;
     if (change.event === 'deleted') this.#put(name, undefined);
     if (change.event === 'changed') await this.#refresh(name, change.revision, signal);
-    this.#position = change.revision;
   }
 
   async #refresh(name: string, atLeast: number | undefined, signal: AbortSignal): Promise<void> {
