@@ -73,3 +73,57 @@ pub async fn token_request(
     }
     Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.finish()))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    struct Signer;
+
+    impl AssertionSigner for Signer {
+        fn sign<'a>(&'a self, assertion: Assertion<'a>) -> BoxFuture<'a, Result<String, BoxError>> {
+            Box::pin(async move { Ok(format!("jwt of {} for {}", assertion.client_id, assertion.audience)) })
+        }
+    }
+
+    /// The same table as in `tests/clients/client-authentication.test.mjs`.
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "no request is sent")]
+    async fn client_authenticates_by_its_method_and_no_other() {
+        let assertion = "client_id=a%3Ab&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=jwt+of+a%3Ab+for+https%3A%2F%2Fas.example";
+        let methods = [
+            ("none", None, Some("client_id=a%3Ab")),
+            ("client_secret_post", None, Some("client_id=a%3Ab&client_secret=s+p%2B")),
+            ("client_secret_basic", Some("Basic YSUzQWI6cytwJTJC"), Some("")),
+            ("private_key_jwt", None, Some(assertion)),
+            ("tls_client_auth", None, None),
+        ];
+        for (method, header, form) in methods {
+            let document: GatewayDocument = serde_json::from_value(json!({
+                "workspace": "acme", "server": "notes", "url": "https://mcp.example", "auth_type": "oauth_auto",
+                "revision": 1, "generation": 1, "status": "active",
+                "client": {
+                    "client_id": "a:b", "client_secret": "s p+", "issuer": "https://as.example",
+                    "token_endpoint_auth_method": method,
+                },
+                "authorization_server": {
+                    "issuer": "https://as.example", "authorization_endpoint": "https://as.example/authorize",
+                    "token_endpoint": "https://as.example/token",
+                },
+            }))
+            .unwrap();
+            let request = token_request(&Client::new(), &document, &[("code", "c")], Some(&Signer)).await;
+            let Some(form) = form else {
+                assert!(request.is_err(), "{method}");
+                continue;
+            };
+            let request = request.unwrap().build().unwrap();
+            let authorization = request.headers().get("authorization").map(|value| value.to_str().unwrap());
+            assert_eq!(authorization, header, "{method}");
+            let wanted = if form.is_empty() { "code=c".to_owned() } else { format!("code=c&{form}") };
+            assert_eq!(request.body().unwrap().as_bytes().unwrap(), wanted.as_bytes(), "{method}");
+        }
+    }
+}

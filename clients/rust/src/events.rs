@@ -24,6 +24,7 @@ pub(crate) fn change_of(event: &[u8]) -> Result<Option<GatewayChange>, RegistryE
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
