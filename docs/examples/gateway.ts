@@ -42,9 +42,13 @@ function userOf(request: IncomingMessage): string {
 
 /** One snapshot for all that follows: its client, its authorization server, its resource. */
 async function documentOf(name: string): Promise<GatewayDocument> {
+  const held = follower.documents.get(name);
+  if (!held) throw new Answer(404, { error: `there is no ${name}` });
+  if (held.status !== 'active') throw new Answer(403, { error: held.reason });
+  if (['none', 'headers'].includes(held.auth_type)) return held;
+  if (held.auth_type !== 'oauth_auto') throw new Answer(501, { error: `this example does not speak ${held.auth_type}` });
   const document = await follower.ensure(name, 20);
   if (!('revision' in document)) throw new Answer(503, { error: `${name} has no client yet`, detail: document.detail ?? document.state });
-  if (document.status !== 'active') throw new Answer(403, { error: document.reason });
   return document;
 }
 
@@ -142,14 +146,15 @@ async function accessToken(user: string, name: string, useless?: string): Promis
 
 async function withTools<T>(user: string, name: string, use: (client: Client) => Promise<T>): Promise<T> {
   const document = await documentOf(name);
-  for (let token = await accessToken(user, name), tries = 0; token && tries < 2; tries += 1) {
+  const oauth = document.auth_type === 'oauth_auto';
+  for (let token = oauth ? await accessToken(user, name) : '', tries = 0; token !== undefined && tries < 2; tries += 1) {
     const client = new Client({ name: 'gateway', version: '1.0.0' });
-    const headers = { ...document.headers, authorization: `Bearer ${token}`, ...document.passthrough_headers };
+    const headers = { ...document.headers, ...(oauth ? { authorization: `Bearer ${token}` } : {}), ...document.passthrough_headers };
     try {
       await client.connect(new StreamableHTTPClientTransport(new URL(document.url), { requestInit: { headers } }) as Parameters<Client['connect']>[0]);
       return await use(client);
     } catch (error) {
-      if ((error as { code?: number }).code !== 401) throw error;
+      if ((error as { code?: number }).code !== 401 || !oauth) throw error;
       token = await accessToken(user, name, token);
     } finally {
       await client.close();

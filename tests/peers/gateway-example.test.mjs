@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -67,12 +68,12 @@ async function started(t, script, environment) {
   return peer;
 }
 
-async function seeded(t, mcpUrl) {
+async function seeded(t, mcpUrl, members = { auth_type: 'oauth_auto', configurations: METADATA }) {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-example-'));
   const registry = await startRegistry(BINARY, folder);
   t.after(async () => { await registry.stop(); await rm(folder, { recursive: true, force: true }); });
   await call(registry, registry.admin, 'POST', '/v1/workspaces', { name: 'Acme', slug: 'acme' });
-  const service = { name: 'Notes', slug: 'notes', url: mcpUrl, auth_type: 'oauth_auto', transport: 'http', configurations: METADATA };
+  const service = { name: 'Notes', slug: 'notes', url: mcpUrl, transport: 'http', ...members };
   await call(registry, registry.admin, 'POST', '/v1/mcp-integrations', service);
   await call(registry, registry.admin, 'POST', '/v1/mcp-servers', { name: 'Notes', slug: 'notes', mcp_integration_id: 'notes', workspace_id: 'acme' });
   return { registry, folder };
@@ -113,6 +114,24 @@ test('against the sandbox: signs in once, and follows what is deleted', async (t
   assert.equal((await one.ask('ann', '/healthz')).stale_since, null);
   await call(registry, registry.admin, 'DELETE', '/v1/mcp-servers/notes');
   await until(async () => (await one.ask('ann', '/healthz')).servers === 0, 'the end');
+});
+
+test('a server without OAuth gets the headers of its document, and no user is asked', async (t) => {
+  const answers = { initialize: { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'plain', version: '1' } }, 'tools/list': { tools: [] } };
+  const plain = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const { id, method } = JSON.parse(body || '{}');
+    const status = request.headers['x-key'] !== 'secret' ? 401 : request.method !== 'POST' ? 405 : id === undefined ? 202 : 200;
+    response.writeHead(status, { 'content-type': 'application/json' }).end(status === 200 ? JSON.stringify({ jsonrpc: '2.0', id, result: answers[method] }) : '');
+  });
+  plain.listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  t.after(() => { plain.closeAllConnections(); plain.close(); });
+  const { registry, folder } = await seeded(t, `http://127.0.0.1:${plain.address().port}/mcp`, { auth_type: 'headers', configurations: { headers: { 'x-key': 'secret' } } });
+  const one = await gateway(t, registry, folder);
+  assert.deepEqual((await one.ask('ann', NOTES)).tools, []);
+  assert.equal((await one.ask('ann', '/mcp/acme/nothing/tools')).status, 404);
 });
 
 test('a client that is forgotten is reported, and the user signs in with the next one', async (t) => {
