@@ -88,7 +88,7 @@ mod tests {
         }
     }
 
-    /// The same table as in `tests/clients/client-authentication.test.mjs`.
+    /// The same table as in `tests/clients/client-authentication.mjs`.
     #[tokio::test]
     #[expect(clippy::disallowed_methods, reason = "no request is sent")]
     async fn client_authenticates_by_its_method_and_no_other() {

@@ -11,8 +11,19 @@ export const run = promisify(execFile);
 export const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const TSC = here('../../node_modules/typescript/bin/tsc');
 
-/** A folder with `node_modules` that holds the library as `npm pack` gives it, and the packages of the tests. */
+let users = 0;
+let made;
+
+/** A folder with `node_modules` that holds the library as `npm pack` gives it, and the packages of the tests: one in each process. */
 export async function installed() {
+  users += 1;
+  made ??= install();
+  const folder = await made;
+  // The last one clears up.
+  return { folder, remove: async () => { if ((users -= 1) === 0) await rm(folder, { recursive: true }); } };
+}
+
+async function install() {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-registry-client-'));
   const source = join(folder, 'source');
   await cp(here('../../../clients/typescript'), source, { recursive: true, filter: (path) => !/\/(node_modules|dist)$/.test(path) });
@@ -23,7 +34,7 @@ export async function installed() {
   await run('tar', ['-xzf', join(folder, stdout.trim()), '-C', join(modules, 'mcp-registry-client'), '--strip-components=1']);
   for (const name of ['@modelcontextprotocol', '@types']) await symlink(here(`../../node_modules/${name}`), join(modules, name));
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
-  return { folder, remove: () => rm(folder, { recursive: true }) };
+  return folder;
 }
 
 /** Compiles files beside the library with the options that the guide names; gives where the first one's JavaScript is. */

@@ -19,7 +19,7 @@ let library;
 before(async () => { library = await installed(); });
 after(() => library.remove());
 
-test('TypeScript', async () => {
+test('client authentication: TypeScript', async () => {
   const { authenticateClient } = await import(join(library.folder, 'node_modules/mcp-registry-client/dist/index.js'));
   const sign = ({ clientId, audience }) => `jwt of ${clientId} for ${audience}`;
   for (const [method, secret, header, form] of METHODS) {
@@ -57,7 +57,7 @@ async def main():
 asyncio.run(main())
 `;
 
-test('Python', async () => {
+test('client authentication: Python', async () => {
   const documents = METHODS.map(([method, secret]) => documentOf(method, secret));
   const env = { ...process.env, PYTHONPATH: here('../../../clients/python'), PYTHONDONTWRITEBYTECODE: '1' };
   const { stdout } = await run(process.env.MCP_REGISTRY_TEST_PYTHON, ['-c', PYTHON, JSON.stringify(documents)], { env });

@@ -206,13 +206,13 @@ async function holds(follower, fits) {
   }, () => `what is held: ${JSON.stringify(shown)}`);
 }
 
-let library;
-before(async () => { library = await installed(); });
-after(() => library.remove());
 
 // One language alone: FOLLOWERS=Rust node --test tests/clients/
 const chosen = process.env.FOLLOWERS?.split(',') ?? Object.keys(LANGUAGES);
 describe('followers', { concurrency: 3 }, () => {
+  let library;
+  before(async () => { library = await installed(); });
+  after(() => library.remove());
   for (const language of chosen) {
     for (const mode of ['poll', 'stream']) {
       describe(`${language}, ${mode}`, { concurrency: 3 }, () => {

@@ -35,11 +35,11 @@ async function prints(command, parameters, environment = {}) {
   assert.deepEqual(stdout.trim().split('\n'), SHOWN);
 }
 
-test('TypeScript', async () => {
+test('README: TypeScript', async () => {
   await prints(process.execPath, [await program(library.folder, await shown('typescript', 'ts', 'readme.ts'))]);
 });
 
-test('Python', async () => {
+test('README: Python', async () => {
   await prints(PYTHON, [await shown('python', 'python', 'readme.py')], { PYTHONPATH: join(CLIENTS, 'python'), PYTHONDONTWRITEBYTECODE: '1' });
 });
 
