@@ -1,39 +1,65 @@
-// The gateway of docs/gateway-guide.md, type-checked and run unchanged: against the sandbox and oidc-provider.
+// The gateway of docs/examples, compiled strictly and run as its guide says: against the sandbox and oidc-provider.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { after, before, test } from 'node:test';
+import { here as clients, installed, program, run } from '../clients/lib/build.mjs';
+import { until as eventually } from '../clients/lib/fake-registry.mjs';
 import { call, startRegistry } from './lib/registry.mjs';
 import { startPeer } from './lib/start.mjs';
 import { authorize } from './lib/user-agent.mjs';
 
-const run = promisify(execFile);
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const here = (path) => clients(`../../peers/${path}`);
 const BINARY = process.env.MCP_REGISTRY_TEST_BINARY;
-const PATIENCE = 20_000;
-const METADATA = { oauth_client_metadata: { client_name: 'Acme Corp MCP Gateway', scope: 'mcp:read mcp:write' } };
+const METADATA = { oauth_client_metadata: { client_name: 'Acme Corp MCP Gateway', scope: 'mcp:read mcp:write offline_access' } };
+const CALLBACK = 'http://localhost:8787/oauth/upstream-callback';
+const NOTES = '/mcp/acme/notes/tools';
+const until = (look, what) => eventually(look, what, 20_000);
 
-/** The example as a module: type-checked against the SDK, then turned into JavaScript beside the packages it needs. */
-async function example(t, registry) {
-  const folder = await mkdtemp(here('../node_modules/.gateway-example-'));
-  t.after(() => rm(folder, { recursive: true }));
-  const compile = [here('../node_modules/typescript/bin/tsc'), '--strict', '--noImplicitAny', 'false', '--skipLibCheck', '--target', 'es2022', '--module', 'nodenext', '--types', 'node', '--typeRoots', here('../node_modules/@types'), '--outDir', folder];
-  await writeFile(join(folder, 'gateway.mts'), await readFile(here('../../docs/examples/gateway.ts')));
-  await run(process.execPath, [...compile, join(folder, 'gateway.mts')]).catch((error) => assert.fail(error.stdout));
-  process.env.REGISTRY_URL = registry.url;
-  process.env.REGISTRY_KEY = registry.gateway;
-  const gateway = await import(join(folder, 'gateway.mjs'));
-  const stop = new AbortController();
-  const following = gateway.follow(stop.signal);
-  t.after(async () => { stop.abort(); await following; });
-  return gateway;
+let library;
+let example;
+before(async () => {
+  library = await installed();
+  example = await program(library.folder, here('../../docs/examples/gateway.ts'), here('../../docs/examples/store.ts'));
+});
+after(() => library.remove());
+
+/** One gateway process. `ask` is a user's request; `signIn` is what the user does in a browser. */
+async function gateway(t, registry, folder) {
+  const keyFile = join(folder, 'registry.key');
+  await writeFile(keyFile, registry.gateway);
+  const environment = { REGISTRY_URLS: registry.url, REGISTRY_KEY_FILE: keyFile, GATEWAY_STORE: join(folder, 'store'), PORT: '0' };
+  const child = spawn(process.execPath, [example], { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (data) => { log += data; });
+  const ended = once(child, 'exit');
+  const kill = async (signal) => { child.kill(signal); await ended; };
+  t.after(() => kill('SIGKILL'));
+  const url = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => resolve(line.replace('listening on ', '')));
+    ended.then(([code]) => reject(new Error(`the gateway ended with ${code}: ${log}`)));
+  });
+  const ask = async (user, path, body) => {
+    const response = await fetch(url + path, { headers: { 'x-user': user }, ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}) });
+    return { status: response.status, ...(await response.json()) };
+  };
+  /** A user asks, is sent to the authorization server and agrees. Gives where the browser is sent then. */
+  const consent = async (user) => {
+    const told = await ask(user, NOTES);
+    assert.equal(told.status, 401, JSON.stringify(told));
+    return authorize(told.authorize, CALLBACK);
+  };
+  const comeBack = (user, back) => ask(user, `/oauth/upstream-callback${back.search}`);
+  const signIn = async (user) => {
+    const told = await comeBack(user, await consent(user));
+    assert.equal(told.signed_in, 'acme/notes', JSON.stringify(told));
+  };
+  return { ask, consent, comeBack, signIn, kill };
 }
 
 async function started(t, script, environment) {
@@ -42,94 +68,140 @@ async function started(t, script, environment) {
   return peer;
 }
 
-async function seeded(t, mcpUrl) {
+async function seeded(t, mcpUrl, members = { auth_type: 'oauth_auto', configurations: METADATA }) {
   const folder = await mkdtemp(join(tmpdir(), 'gateway-example-'));
   const registry = await startRegistry(BINARY, folder);
-  t.after(async () => { await registry.stop(); await rm(folder, { recursive: true }); });
+  t.after(async () => { await registry.stop(); await rm(folder, { recursive: true, force: true }); });
   await call(registry, registry.admin, 'POST', '/v1/workspaces', { name: 'Acme', slug: 'acme' });
-  const service = { name: 'Notes', slug: 'notes', url: mcpUrl, auth_type: 'oauth_auto', transport: 'http', configurations: METADATA };
+  const service = { name: 'Notes', slug: 'notes', url: mcpUrl, transport: 'http', ...members };
   await call(registry, registry.admin, 'POST', '/v1/mcp-integrations', service);
   await call(registry, registry.admin, 'POST', '/v1/mcp-servers', { name: 'Notes', slug: 'notes', mcp_integration_id: 'notes', workspace_id: 'acme' });
-  return registry;
+  return { registry, folder };
 }
 
-async function consent(url, callback) {
-  const back = await authorize(url, callback);
-  assert.equal(back.searchParams.get('error'), null, back.href);
-  return back.searchParams.get('code');
+/** A real authorization server with a protected MCP server, the registry, and where gateways keep what they know. */
+async function scene(t) {
+  const authorizationServer = await started(t, 'oidc-provider.mjs', { SCOPES: 'mcp:read mcp:write offline_access' });
+  const { issuer, introspection } = authorizationServer.ready;
+  const mcp = await started(t, 'protected-mcp.mjs', { AUTHORIZATION_SERVERS: issuer, INTROSPECTION: JSON.stringify(introspection), SCOPES: 'mcp:read mcp:write' });
+  return { authorizationServer, ...(await seeded(t, mcp.ready.mcp_url)) };
 }
 
-async function until(done, what) {
-  const end = Date.now() + PATIENCE;
-  for (;;) {
-    const found = await done();
-    if (found) return found;
-    assert.ok(Date.now() < end, `${what}: not within ${PATIENCE} ms`);
-    await pause(20);
-  }
+async function whoami(one, user) {
+  const told = await one.ask(user, `${NOTES}/whoami`, {});
+  assert.equal(told.status, 200, JSON.stringify(told));
+  return JSON.parse(told.content[0].text).client_id;
 }
 
-test('the guide shows the example as it is', async () => {
-  const [guide, code] = await Promise.all(['../../docs/gateway-guide.md', '../../docs/examples/gateway.ts'].map((path) => readFile(here(path), 'utf8')));
-  assert.ok(guide.includes(`\`\`\`ts\n${code}\`\`\``));
-  assert.ok(code.trimEnd().split('\n').length <= 70);
+test('what the guide shows is in the examples', async () => {
+  const guide = await readFile(here('../../docs/gateway-guide.md'), 'utf8');
+  const code = (await Promise.all(['gateway.ts', 'store.ts', 'follower.ts', 'follower.py'].map((name) => readFile(here(`../../docs/examples/${name}`), 'utf8')))).join('\n');
+  const shown = [...guide.matchAll(/```(?:ts|python)\n([\s\S]*?)```/g)].map(([, block]) => block);
+  assert.ok(shown.length > 0);
+  for (const block of shown) assert.ok(code.includes(block), `not in docs/examples: ${block}`);
 });
 
-test('the example against the sandbox: signs in, and follows what is changed', async (t) => {
+test('against the sandbox: signs in once, and follows what is deleted', async (t) => {
   const sandbox = spawn(BINARY, ['sandbox'], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.after(async () => { sandbox.stdin.end(); await once(sandbox, 'exit'); });
   const [line] = await once(createInterface({ input: sandbox.stdout }), 'line');
   const { mcp_url: mcpUrl } = JSON.parse(line.replace(/^ready /, ''));
-  const registry = await seeded(t, mcpUrl);
-  const gateway = await example(t, registry);
-  const session = await gateway.connect('acme/notes', 'ann', consent);
-  assert.ok((await session.listTools()).tools.length > 0);
-  await session.close();
-  // A second session of the same user needs no consent.
-  await (await gateway.connect('acme/notes', 'ann', () => assert.fail('asked again'))).close();
-  const headers = { 'x-team': 'acme' };
-  await call(registry, registry.admin, 'PUT', '/v1/mcp-integrations/notes', { configurations: { ...METADATA, headers } });
-  await until(() => gateway.documents.get('acme/notes')?.headers?.['x-team'] === 'acme', 'the change');
+  const { registry, folder } = await seeded(t, mcpUrl);
+  const one = await gateway(t, registry, folder);
+  await one.signIn('ann');
+  assert.ok((await one.ask('ann', NOTES)).tools.length > 0);
+  assert.equal((await one.ask('bob', NOTES)).status, 401);
+  assert.equal((await one.ask('ann', '/healthz')).stale_since, null);
   await call(registry, registry.admin, 'DELETE', '/v1/mcp-servers/notes');
-  await until(() => !gateway.documents.has('acme/notes'), 'the end');
+  await until(async () => (await one.ask('ann', '/healthz')).servers === 0, 'the end');
 });
 
-test('the example against oidc-provider: a client that is forgotten is reported, and the next one is used', async (t) => {
-  const authorizationServer = await started(t, 'oidc-provider.mjs');
-  const { issuer, introspection } = authorizationServer.ready;
-  const mcp = await started(t, 'protected-mcp.mjs', { AUTHORIZATION_SERVERS: issuer, INTROSPECTION: JSON.stringify(introspection), SCOPES: 'mcp:read mcp:write' });
-  const registry = await seeded(t, mcp.ready.mcp_url);
-  const gateway = await example(t, registry);
-  const whoami = async (user) => {
-    const session = await gateway.connect('acme/notes', user, consent);
-    const told = JSON.parse((await session.callTool({ name: 'whoami', arguments: {} })).content[0].text);
-    await session.close();
-    return told.client_id;
-  };
-  const first = (await until(() => gateway.documents.get('acme/notes')?.client, 'the client')).client_id;
-  assert.equal(await whoami('ann'), first);
-  // Forgotten between consent and token: the one moment in which an authorization server says so to a gateway.
-  let forgotten = false;
-  const session = await gateway.connect('acme/notes', 'bob', async (url, callback) => {
-    const code = await consent(url, callback);
-    if (!forgotten) {
-      forgotten = true;
-      await authorizationServer.forget(first);
-    }
-    return code;
+test('a server without OAuth gets the headers of its document, and no user is asked', async (t) => {
+  const answers = { initialize: { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'plain', version: '1' } }, 'tools/list': { tools: [] } };
+  const plain = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const { id, method } = JSON.parse(body || '{}');
+    const status = request.headers['x-key'] !== 'secret' ? 401 : request.method !== 'POST' ? 405 : id === undefined ? 202 : 200;
+    response.writeHead(status, { 'content-type': 'application/json' }).end(status === 200 ? JSON.stringify({ jsonrpc: '2.0', id, result: answers[method] }) : '');
   });
-  const told = JSON.parse((await session.callTool({ name: 'whoami', arguments: {} })).content[0].text);
-  await session.close();
-  assert.notEqual(told.client_id, first);
-  assert.equal(told.client_id, gateway.documents.get('acme/notes').client.client_id);
-  assert.equal(gateway.documents.get('acme/notes').generation, 2);
+  plain.listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  t.after(() => { plain.closeAllConnections(); plain.close(); });
+  const { registry, folder } = await seeded(t, `http://127.0.0.1:${plain.address().port}/mcp`, { auth_type: 'headers', configurations: { headers: { 'x-key': 'secret' } } });
+  const one = await gateway(t, registry, folder);
+  assert.deepEqual((await one.ask('ann', NOTES)).tools, []);
+  assert.equal((await one.ask('ann', '/mcp/acme/nothing/tools')).status, 404);
+});
+
+test('a client that is forgotten is reported, and the user signs in with the next one', async (t) => {
+  const { authorizationServer, registry, folder } = await scene(t);
+  const one = await gateway(t, registry, folder);
+  await one.signIn('ann');
+  const first = await whoami(one, 'ann');
+  // Forgotten between consent and token: the one moment in which an authorization server says so to a gateway.
+  const back = await one.consent('bob');
+  await authorizationServer.forget(first);
+  assert.equal((await one.comeBack('bob', back)).status, 409);
+  await until(async () => (await call(registry, registry.gateway, 'GET', '/v1/gateway/servers/acme/notes')).generation === 2, 'the next client');
+  await one.signIn('bob');
+  assert.notEqual(await whoami(one, 'bob'), first);
+});
+
+test('a sign-in survives the process that began it, and serves nobody else', async (t) => {
+  const { registry, folder } = await scene(t);
+  const [one, other] = await Promise.all([gateway(t, registry, folder), gateway(t, registry, folder)]);
+  const back = await one.consent('ann');
+  await one.kill('SIGKILL');
+  assert.equal((await other.comeBack('ann', back)).signed_in, 'acme/notes');
+  assert.equal((await other.ask('ann', NOTES)).status, 200);
+  // A process that starts later knows the tokens as well.
+  assert.equal((await (await gateway(t, registry, folder)).ask('ann', NOTES)).status, 200);
+
+  const refused = {
+    'used twice': () => back,
+    'another user': async () => other.consent('eve'),
+    'another issuer': async () => changed(await other.consent('bob'), 'iss', 'https://evil.example'),
+    'no issuer, where it is promised': async () => changed(await other.consent('bob'), 'iss', undefined),
+    'an unknown state': async () => changed(await other.consent('bob'), 'state', 'x'),
+    'no state': async () => changed(await other.consent('bob'), 'state', undefined),
+  };
+  for (const [why, what] of Object.entries(refused)) {
+    assert.equal((await other.comeBack('bob', await what())).status, 400, why);
+    assert.equal((await other.ask('bob', NOTES)).status, 401, why);
+  }
+});
+
+function changed(url, name, value) {
+  if (value === undefined) url.searchParams.delete(name);
+  else url.searchParams.set(name, value);
+  return url;
+}
+
+test('two processes refresh one user\'s tokens once, also while the registry is away', async (t) => {
+  const { registry, folder } = await scene(t);
+  const gateways = await Promise.all([gateway(t, registry, folder), gateway(t, registry, folder)]);
+  await gateways[0].signIn('ann');
+  const { Store } = await import(join(library.folder, 'store.js'));
+  const store = new Store(join(folder, 'store'));
+  const key = 'tokens ann acme/notes';
+  await registry.stop();
+  for (let turn = 0; turn < 3; turn += 1) {
+    const held = await store.get(key);
+    assert.ok(held.tokens.refresh_token);
+    await store.set(key, { ...held, expires: 0 }, 3600);
+    const told = await Promise.all([0, 1, 0, 1].map((which) => gateways[which].ask('ann', NOTES)));
+    assert.deepEqual(told.map((one) => one.status), [200, 200, 200, 200], JSON.stringify(told));
+    assert.notEqual((await store.get(key)).tokens.access_token, held.tokens.access_token);
+  }
+  await until(async () => (await gateways[0].ask('ann', '/healthz')).stale_since, 'stale since when');
 });
 
 test('the Python SDK signs in with the document alone', async (t) => {
   const authorizationServer = await started(t, 'oidc-provider.mjs');
   const { issuer, introspection } = authorizationServer.ready;
   const mcp = await started(t, 'protected-mcp.mjs', { AUTHORIZATION_SERVERS: issuer, INTROSPECTION: JSON.stringify(introspection), SCOPES: 'mcp:read mcp:write' });
-  const registry = await seeded(t, mcp.ready.mcp_url);
+  const { registry } = await seeded(t, mcp.ready.mcp_url);
   const path = '/v1/gateway/servers/acme/notes';
   const document = await until(async () => {
     const found = await call(registry, registry.gateway, 'GET', path);

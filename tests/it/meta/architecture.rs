@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("registry-api", &["registry-core", "registry"], &["sea-orm", "reqwest", "askama"]),
     ("registry-admin", &["registry-core", "registry"], &["sea-orm", "reqwest", "utoipa", "registry-api"]),
     ("registry-sandbox", &["registry-core"], &["sea-orm", "jsonwebtoken"]),
+    ("mcp-registry-client", &[], &["sea-orm", "actix-web", "askama", "utoipa"]),
     (
         "mcp-registry",
         &[
@@ -24,6 +25,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
             "registry-api",
             "registry-admin",
             "registry-sandbox",
+            "mcp-registry-client",
         ],
         &["sea-orm"],
     ),

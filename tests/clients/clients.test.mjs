@@ -1,0 +1,5 @@
+// All tests of the client libraries in one process: the TypeScript library is compiled once.
+import './client-authentication.mjs';
+import './follower.mjs';
+import './readme.mjs';
+import './registry.mjs';
