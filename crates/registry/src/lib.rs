@@ -41,9 +41,9 @@ use sea_orm::DatabaseConnection;
 use std::sync::Arc;
 
 pub use access::IntegrationAccess;
-pub use access::changes::{AccessChange, AccessUpdate};
 pub use access::list::{Access, AccessList};
 pub use access::overview::{AccessOverview, WorkspaceAccess};
+pub use access::request::{AccessChange, AccessUpdate};
 pub use actor::{Actor, Channel, RequestContext};
 pub use audit::Audit;
 pub use audit::checkpoints::{AuditVerification, BrokenLink};

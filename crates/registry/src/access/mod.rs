@@ -3,6 +3,8 @@
 pub(crate) mod changes;
 pub(crate) mod list;
 pub(crate) mod overview;
+mod prepared;
+pub(crate) mod request;
 
 use crate::Registry;
 

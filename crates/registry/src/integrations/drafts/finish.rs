@@ -2,7 +2,7 @@
 
 use super::{approach, chosen, draft, event, snapshot};
 use crate::access::changes;
-use crate::access::changes::AccessChange;
+use crate::access::request::AccessChange;
 use crate::configuration::costs::Affected;
 use crate::integrations::Drafts;
 use crate::servers::crud::NewServer;
