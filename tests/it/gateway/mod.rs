@@ -7,6 +7,7 @@ mod needs;
 mod outage;
 mod replicas;
 mod rolling;
+mod schema;
 
 use registry::{ConfigurationScope, NewApiKey, NewConfiguration, Registry};
 use registry_core::permission::Role;
