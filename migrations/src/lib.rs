@@ -45,6 +45,7 @@ mod m20261127_000023_rollout;
 mod m20261127_000024_claims;
 mod m20261127_000025_tally;
 mod m20261127_000026_list_filters;
+mod m20261127_000029_hosted_keys;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -92,6 +93,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000024_claims::Migration),
             Box::new(m20261127_000025_tally::Migration),
             Box::new(m20261127_000026_list_filters::Migration),
+            Box::new(m20261127_000029_hosted_keys::Migration),
         ]
     }
 }

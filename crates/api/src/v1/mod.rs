@@ -7,6 +7,7 @@ mod attempts;
 mod audit_events;
 mod client_metadata;
 mod connection_tests;
+mod hosted;
 mod integration_copies;
 pub(crate) mod integrations;
 mod not_built;
@@ -43,6 +44,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     orphans::routes(config);
     api_keys::routes(config);
     users::routes(config);
+    hosted::routes(config);
     audit_events::routes(config);
     not_built::routes(config);
 }

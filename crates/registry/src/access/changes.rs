@@ -16,16 +16,17 @@ use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, ConflictCode, Error, Result};
+use crate::{Actor, Channel, ConflictCode, Error, Result};
 use registry_core::finding::{Finding, Findings, Report};
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter};
 use serde_json::json;
 use std::collections::HashSet;
+use uuid::Uuid;
 
 impl IntegrationAccess<'_> {
     /// Changes who may use an integration, and workspace layers. Switching access on creates no server.
@@ -41,7 +42,12 @@ impl IntegrationAccess<'_> {
         let ready = self.validate_changes(actor, &model, &update.workspaces).await?;
         let mut write = self.registry.begin_write(actor).await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
-        let workspaces = named_workspaces(&write.txn, actor, &model, &update.workspaces).await?;
+        let named = named_workspaces(&write.txn, actor, &model, &update.workspaces).await?;
+        let workspaces = named.values().map(|workspace| workspace.id).collect();
+        let by_slug = named
+            .into_iter()
+            .map(|(reference, workspace)| (workspace.id, matches!(reference, Reference::Slug(_))))
+            .collect();
         let scope = match update.global_access {
             Some(_) => LayerScope::Integration(IntegrationId(model.id)),
             None => LayerScope::Access(IntegrationId(model.id), workspaces),
@@ -51,6 +57,9 @@ impl IntegrationAccess<'_> {
             set_global(&mut write, actor, &model, global, update.override_existing).await?;
         }
         let findings = apply_all(&mut write, actor, &model, update.workspaces, ready).await?;
+        if actor.origin().door == Channel::Api {
+            remember_names(&write, &model, by_slug).await?;
+        }
         // Each change was recorded as an event.
         let impact = if write.has_events() {
             before.apply(&mut write, "/workspaces", "workspace access saved").await?
@@ -104,6 +113,27 @@ impl IntegrationAccess<'_> {
         }
         if report.has_errors() { Err(Error::Invalid(report.into_findings())) } else { Ok(ready) }
     }
+}
+
+/// Records how the caller named workspaces, because a client looks for them as it named them.
+async fn remember_names(
+    write: &Write<'_>,
+    model: &integration::Model,
+    by_slug: Vec<(Uuid, bool)>,
+) -> Result<()> {
+    for named_so in [true, false] {
+        let ids: Vec<_> = by_slug.iter().filter(|one| one.1 == named_so).map(|one| one.0).collect();
+        if !ids.is_empty() {
+            access::Entity::update_many()
+                .col_expr(access::Column::BySlug, Expr::value(named_so))
+                .filter(access::Column::IntegrationId.eq(model.id))
+                .filter(access::Column::WorkspaceId.is_in(ids))
+                .filter(access::Column::BySlug.eq(!named_so))
+                .exec(&write.txn)
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 /// Maximum number of workspaces that one request changes.

@@ -12,15 +12,15 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// The ids of the workspaces that the changes name.
+/// The workspaces that the changes name.
 pub(super) async fn named_workspaces(
     db: &impl ConnectionTrait,
     actor: &Actor,
     model: &integration::Model,
     changes: &[AccessChange],
-) -> Result<Vec<Uuid>> {
+) -> Result<HashMap<Reference, workspace::Model>> {
     let named = NamedWorkspaces::read(db, actor, model, changes).await?;
-    Ok(named.workspaces.into_values().map(|workspace| workspace.id).collect())
+    Ok(named.workspaces)
 }
 
 /// A configuration text that was validated and sealed for an access row before the write began.

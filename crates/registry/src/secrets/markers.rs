@@ -75,7 +75,7 @@ pub(crate) async fn put(write: &Write<'_>, secrets: Vec<SecretChanges>) -> Resul
 /// As [`store`], outside a write: `stored` must still be the stored text when the result is stored.
 ///
 /// A secret that is entered again with the value that is stored for the same address keeps its marker; at another address
-/// it is sealed anew.
+/// it is sealed again.
 pub(crate) async fn prepare(
     registry: &Registry,
     db: &impl ConnectionTrait,
