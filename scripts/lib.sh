@@ -125,6 +125,8 @@ need_test_packages() {
     have glewlwyd || missing+=(glewlwyd)
     have sqlite3 || missing+=(sqlite3)
     have openssl || missing+=(openssl)
+    # What openapi-generator, one of the generators of clients, is written in.
+    have java || missing+=(default-jre-headless)
     # What becomes of a deployment whose clock is set.
     have faketime || missing+=(faketime)
     install_packages "${missing[@]}"

@@ -47,6 +47,7 @@ mod m20261127_000025_tally;
 mod m20261127_000026_list_filters;
 mod m20261127_000027_deletion;
 mod m20261127_000028_gateways;
+mod m20261127_000029_hosted_keys;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -96,6 +97,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000026_list_filters::Migration),
             Box::new(m20261127_000027_deletion::Migration),
             Box::new(m20261127_000028_gateways::Migration),
+            Box::new(m20261127_000029_hosted_keys::Migration),
         ]
     }
 }

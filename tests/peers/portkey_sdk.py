@@ -156,6 +156,66 @@ def capability_cycle(client, integration, server):
         client.mcp_servers.get_client_info(mcp_server_id=server)
 
 
+def workspace_cycle(client):
+    """Workspaces, and their members, by the admin paths. Returns the id of a workspace."""
+    made = client.admin.workspaces.create(name="SDK workspace", description="made by the SDK", defaults={"metadata": {"a": "b"}})
+    check(isinstance(made.id, str) and member(made, "name") == "SDK workspace", "workspace create answers the workspace")
+    read = client.admin.workspaces.retrieve(workspace_id=made.id)
+    check((read.id, read.description) == (made.id, "made by the SDK"), "workspace retrieve")
+    listed = client.admin.workspaces.list(exact_name="SDK workspace", page_size=10)
+    check([one["id"] for one in listed.data] == [made.id], "workspace list by name")
+    client.admin.workspaces.update(workspace_id=made.id, name="SDK workspace, renamed")
+    check(client.admin.workspaces.retrieve(workspace_id=made.id).name == "SDK workspace, renamed", "workspace update")
+    return made.id
+
+
+def user_cycle(client, workspace):
+    """Invitations, users and members."""
+    invite = client.admin.users.invites.create(
+        email="sdk@acme.example", role="member", workspaces=[{"id": workspace, "role": "manager"}]
+    )
+    check(isinstance(invite.id, str) and "token=" in member(invite, "invite_link"), "invite answers id and link")
+    check(client.admin.users.invites.retrieve(invite_id=invite.id).status == "pending", "invite retrieve")
+    check(invite.id in [one["id"] for one in client.admin.users.invites.list(page_size=50).data], "invite list")
+    client.admin.users.invites.resend(invite_id=invite.id)
+    user = client.admin.users.retrieve(user_id=invite.id)
+    check((user.email, user.role) == ("sdk@acme.example", "member"), "user retrieve")
+    found = client.admin.users.list(email="sdk@acme.example", page_size=5)
+    check([one["id"] for one in found.data] == [invite.id], "user list by e-mail address")
+    one = client.admin.workspaces.users.retrieve(workspace_id=workspace, user_id=invite.id)
+    check(one.role == "manager", "member retrieve")
+    client.admin.workspaces.users.update(workspace_id=workspace, user_id=invite.id, role="member")
+    members = client.admin.workspaces.users.list(workspace_id=workspace)
+    check([(row["id"], row["role"]) for row in members.data] == [(invite.id, "member")], "member update and list")
+    client.admin.users.update(user_id=invite.id, role="admin")
+    client.admin.workspaces.users.delete(workspace_id=workspace, user_id=invite.id)
+    client.admin.workspaces.users.create(workspace_id=workspace, users=[{"id": invite.id, "role": "admin"}])
+    client.admin.users.update(user_id=invite.id, role="member")
+    client.admin.users.invites.delete(invite_id=invite.id)
+    check(client.admin.users.invites.retrieve(invite_id=invite.id).status == "cancelled", "invite delete")
+    client.admin.users.delete(user_id=invite.id)
+
+
+def key_cycle(client, workspace):
+    """Keys by kind, with the hosted product's scopes."""
+    scopes = ["mcp.invoke", "mcp_servers.list", "completions.write"]
+    made = client.api_keys.create(type="workspace", sub_type="service", name="SDK key", workspace_id=workspace, scopes=scopes)
+    check(made.object == "api-key" and made.key.startswith("mcpr_"), "key create answers the key")
+    read = client.api_keys.retrieve(id=made.id)
+    check((read.type, read.status, read.scopes) == ("workspace-service", "active", scopes), "key retrieve")
+    client.api_keys.update(id=made.id, name="SDK key, renamed", scopes=["mcp.invoke"])
+    read = client.api_keys.retrieve(id=made.id)
+    check((read.name, read.scopes) == ("SDK key, renamed", ["mcp.invoke"]), "key update")
+    listed = client.api_keys.list(workspace_id=workspace)
+    check([one["id"] for one in listed.data] == [made.id], "key list by workspace")
+    client.api_keys.delete(id=made.id)
+    check(client.api_keys.retrieve(id=made.id).status == "revoked", "key delete")
+    admin = client.api_keys.create(
+        type="organisation", sub_type="service", name="SDK admin key", scopes=["organisation_mcp_integrations.list"]
+    )
+    client.api_keys.delete(id=admin.id)
+
+
 def main(base_url, api_key, workspace, mcp_url):
     """Everything, once."""
     client = Portkey(api_key=api_key, base_url=base_url)
@@ -167,6 +227,12 @@ def main(base_url, api_key, workspace, mcp_url):
     client.mcp_integrations.delete(mcp_integration_id=integration)
     with expect(NotFoundError, "a deleted integration"):
         client.mcp_integrations.retrieve(mcp_integration_id=integration)
+    made = workspace_cycle(client)
+    user_cycle(client, made)
+    key_cycle(client, made)
+    client.admin.workspaces.delete(workspace_id=made, name="SDK workspace, renamed")
+    with expect(NotFoundError, "a deleted workspace"):
+        client.admin.workspaces.retrieve(workspace_id=made)
 
 
 if __name__ == "__main__":

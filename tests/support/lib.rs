@@ -35,7 +35,7 @@ pub use given::Given;
 pub use http::{Client, Replica, Reply, TestServer, follow};
 pub use identity_provider::{Behaviour, FakeProvider};
 pub use open_gateway::{FakeOpenGateway, OpenGatewayState};
-pub use peers::{Peer, mcp_client, portkey_sdk, sdk_parsers, walk};
+pub use peers::{Peer, generated_client, mcp_client, portkey_sdk, sdk_parsers, walk};
 pub use program::{Installation, Serving, end, tell_to_end};
 pub use random::Random;
 pub use registry::{TestRegistry, actor, claim_one, outside};

@@ -12,6 +12,9 @@ use tokio::process::{Child, ChildStdout, Command};
 /// Longer than any of them needs on a busy machine.
 const PEER_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// A generator, a type checker and a few calls.
+const GENERATOR_TIMEOUT: Duration = Duration::from_mins(3);
+
 /// A peer that runs until it is dropped: it ends when its standard input closes.
 pub struct Peer {
     /// What its line `ready` told.
@@ -108,9 +111,22 @@ pub async fn portkey_sdk(base_url: &str, key: &str, workspace: &str, mcp_url: &s
     .await;
 }
 
+/// Runs `tests/peers/generated_clients.py`: makes a client of the committed OpenAPI document with this generator, compiles
+/// it, and calls a server with it.
+pub async fn generated_client(generator: &str, url: &str, key: &str) {
+    let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join("generated_clients.py");
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi/registry.json");
+    let mut command = Command::new(variable("MCP_REGISTRY_TEST_PYTHON"));
+    run_within(GENERATOR_TIMEOUT, command.arg(script).args([generator, document, url, key])).await;
+}
+
 async fn run(command: &mut Command) -> Output {
+    run_within(PEER_TIMEOUT, command).await
+}
+
+async fn run_within(limit: Duration, command: &mut Command) -> Output {
     let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(PEER_TIMEOUT, running).await.expect("it ends").expect("it runs");
+    let output = tokio::time::timeout(limit, running).await.expect("it ends").expect("it runs");
     assert!(
         output.status.success(),
         "{}\n{}",

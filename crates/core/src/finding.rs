@@ -42,7 +42,7 @@ pub struct Finding {
     /// RFC 6901 JSON Pointer into the document that was judged; empty for the whole document.
     #[schema(example = "/oauth_client_metadata/scope")]
     pub pointer: String,
-    /// Stable code, listed in `docs/problems.md`.
+    /// Stable code, explained at `/docs/problems`.
     #[schema(example = "wrong_type", value_type = String)]
     pub code: Cow<'static, str>,
     /// How much it matters.

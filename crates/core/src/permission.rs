@@ -161,18 +161,79 @@ const VERBS: [(&str, Permission); 12] = [
 /// the second for those who are bound to a workspace.
 const PREFIXES: [(&str, bool); 2] = [("organisation_", false), ("workspace_", true)];
 
-/// Whether there is a scope of this name.
+/// The scope of keys that may call through a gateway. It gives no right here: gateways ask for it.
+pub const INVOKE: &str = "mcp.invoke";
+
+/// Nouns of scopes that the hosted product has. Those of its other parts have no meaning here; rights on users and keys are
+/// not divided here (`people.manage`, `api_keys.manage`), and a narrower name must not give the whole.
+const HOSTED_NOUNS: [&str; 24] = [
+    "analytics",
+    "audit_logs",
+    "collections",
+    "completions",
+    "configs",
+    "generations",
+    "guardrails",
+    "logs",
+    "organisation_integrations",
+    "organisation_secret_references",
+    "organisation_service_api_keys",
+    "organisation_users",
+    "organisations",
+    "policies",
+    "prompts",
+    "providers",
+    "secret_references",
+    "virtual_keys",
+    "workspace_integrations",
+    "workspace_secret_references",
+    "workspace_service_api_keys",
+    "workspace_user_api_keys",
+    "workspace_users",
+    "mcp",
+];
+
+/// Verbs of these scopes.
+const HOSTED_VERBS: [&str; 14] = [
+    "copy",
+    "create",
+    "delete",
+    "duplicate",
+    "export",
+    "invoke",
+    "list",
+    "publish",
+    "read",
+    "render",
+    "run",
+    "update",
+    "view",
+    "write",
+];
+
+/// Whether there is a scope of this name: one that gives something, or one of the hosted product.
 pub fn is_scope(name: &str) -> bool {
+    gives_something(name) || is_hosted_scope(name)
+}
+
+/// Whether a scope of this name gives a permission to some caller.
+pub fn gives_something(name: &str) -> bool {
     PREFIXES.iter().any(|(_, bound)| !given_by(name, *bound).is_empty())
 }
 
-/// Every name a scope may have.
+/// Whether the hosted product has a scope of this name that gives nothing here.
+pub fn is_hosted_scope(name: &str) -> bool {
+    let Some((noun, verb)) = name.split_once('.') else { return false };
+    !gives_something(name) && HOSTED_NOUNS.contains(&noun) && HOSTED_VERBS.contains(&verb)
+}
+
+/// Every name of a scope that gives something, and [`INVOKE`].
 pub fn scope_names() -> Vec<String> {
     let ours = SCOPES.iter().map(|(name, _)| *name).chain(VERBS.iter().map(|(name, _)| *name));
     let hosted = PREFIXES.iter().flat_map(|(prefix, _)| {
         ["create", "read", "update", "delete", "list"].map(|verb| format!("{prefix}mcp_integrations.{verb}"))
     });
-    ours.map(str::to_owned).chain(hosted).collect()
+    ours.map(str::to_owned).chain(hosted).chain([INVOKE.to_owned()]).collect()
 }
 
 /// What a scope gives a caller who is bound to a workspace, or is not; nothing: no scope of theirs.
@@ -221,9 +282,16 @@ mod tests {
         for name in scope_names() {
             assert!(is_scope(&name), "{name}");
         }
+        for hosted in
+            [INVOKE, "completions.write", "organisation_users.read", "workspace_user_api_keys.create"]
+        {
+            assert!(is_scope(hosted) && is_hosted_scope(hosted) && !gives_something(hosted), "{hosted}");
+            assert!(!all.iter().any(|one| one.is_given_by(&[hosted.to_owned()], false)), "{hosted}");
+        }
         for odd in [
             "",
-            "mcp.invoke",
+            "mcp",
+            "completions.everything",
             "organisation_mcp_servers.read",
             "organisation_mcp_integrations.write",
             "workspace_",

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::fmt;
+use subtle::ConstantTimeEq;
 
 /// The mask for a secret.
 const MASK: &str = "[secret]";
@@ -67,9 +68,10 @@ impl Secret {
     }
 }
 
+/// Compares in constant time, so that the time says nothing of where two secrets differ.
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
+        same_text(self.expose(), other.expose())
     }
 }
 
@@ -105,6 +107,27 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Whether two JSON values that hold secrets are equal; texts are compared in constant time.
+pub fn same_value(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::String(left), Value::String(right)) => same_text(left, right),
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_value(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .all(|(name, left)| right.get(name).is_some_and(|right| same_value(left, right)))
+        }
+        _ => left == right,
+    }
+}
+
+fn same_text(left: &str, right: &str) -> bool {
+    left.as_bytes().ct_eq(right.as_bytes()).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +140,24 @@ mod tests {
         assert_eq!(secret.scrub("no canary here"), "no [secret] here");
         assert!(secret.is_in(&json!({ "a": ["xcanaryx"] })) && secret.is_in(&json!({ "canary": 1 })));
         assert!(!secret.is_in(&json!({ "a": [1, null, "can", "ary"] })));
+    }
+
+    #[test]
+    fn values_with_secrets_are_equal_by_what_they_say() {
+        let value = json!({ "a": ["canary", 1, null], "b": { "c": true, "d": "x" } });
+        assert!(same_value(&value, &json!({ "b": { "d": "x", "c": true }, "a": ["canary", 1, null] })));
+        for other in [
+            json!({ "a": ["canarz", 1, null], "b": { "c": true, "d": "x" } }),
+            json!({ "a": ["canary", 1], "b": { "c": true, "d": "x" } }),
+            json!({ "a": ["canary", 1, null], "b": { "c": true, "e": "x" } }),
+            json!({ "a": ["canary", 1, null], "b": { "c": true, "d": "x", "e": 1 } }),
+            json!({ "a": ["canary", 1, "null"], "b": { "c": true, "d": "x" } }),
+            json!("canary"),
+        ] {
+            assert!(!same_value(&value, &other), "{other}");
+        }
+        assert!(
+            Secret::new("canary") == Secret::new("canary") && Secret::new("canary") != Secret::new("canar")
+        );
     }
 }

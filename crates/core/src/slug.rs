@@ -2,14 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::RangeInclusive;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Reserved path segments, which are never slugs.
 const RESERVED: [&str; 3] = ["new", "check", "preflight"];
-const LENGTH: std::ops::RangeInclusive<usize> = 3..=50;
+const LENGTH: RangeInclusive<usize> = 3..=50;
+/// The hosted product limits the slugs of servers only.
+const INTEGRATION_LENGTH: RangeInclusive<usize> = 1..=255;
 
-/// A name for URLs: `^[a-zA-Z0-9_-]+$`, 3 to 50 characters, not shaped like a UUID, not reserved; unique ignoring case.
+/// A name for URLs: `^[a-zA-Z0-9_-]+$`, 3 to 50 characters (of an integration 1 to 255), not shaped like a UUID, not reserved; unique ignoring case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "linear", min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$")]
@@ -21,6 +24,9 @@ pub enum SlugError {
     /// Shorter than 3 or longer than 50 characters.
     #[error("a slug has 3 to 50 characters")]
     Length,
+    /// The slug of an integration that is empty or longer than 255 characters.
+    #[error("the slug of an integration has 1 to 255 characters")]
+    IntegrationLength,
     /// A character outside `a-z A-Z 0-9 _ -`.
     #[error("a slug may contain only letters a-z, digits, `-` and `_`")]
     Character,
@@ -35,11 +41,24 @@ pub enum SlugError {
 impl Slug {
     /// Judges `text`.
     pub fn parse(text: &str) -> Result<Self, SlugError> {
+        Self::parse_within(text, &LENGTH, SlugError::Length)
+    }
+
+    /// Judges `text` as the slug of an integration.
+    pub fn parse_integration(text: &str) -> Result<Self, SlugError> {
+        Self::parse_within(text, &INTEGRATION_LENGTH, SlugError::IntegrationLength)
+    }
+
+    fn parse_within(
+        text: &str,
+        lengths: &RangeInclusive<usize>,
+        wrong_length: SlugError,
+    ) -> Result<Self, SlugError> {
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
             return Err(SlugError::Character);
         }
-        if !LENGTH.contains(&text.len()) {
-            return Err(SlugError::Length);
+        if !lengths.contains(&text.len()) {
+            return Err(wrong_length);
         }
         if Uuid::try_parse(text).is_ok() {
             return Err(SlugError::Uuid);
@@ -159,6 +178,17 @@ mod tests {
             ("0190f2a4-0000-7000-8000-000000000000", SlugError::Uuid),
         ] {
             assert_eq!(Slug::parse(bad), Err(why), "{bad}");
+        }
+        for good in ["a", "ab", "linear", &"x".repeat(255)] {
+            assert_eq!(Slug::parse_integration(good).map(String::from), Ok(good.to_owned()));
+        }
+        for (bad, why) in [
+            ("", SlugError::IntegrationLength),
+            (&*"x".repeat(256), SlugError::IntegrationLength),
+            ("a.b", SlugError::Character),
+            ("new", SlugError::Reserved),
+        ] {
+            assert_eq!(Slug::parse_integration(bad), Err(why), "{bad}");
         }
     }
 

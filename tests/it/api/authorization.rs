@@ -43,6 +43,7 @@ const TABLE: &[Row] = &[
     Row("list_api_keys", ADMIN),
     Row("create_api_key", ADMIN),
     Row("read_api_key", ADMIN),
+    Row("update_api_key", ADMIN),
     Row("rotate_api_key", ADMIN),
     Row("revoke_api_key", ADMIN),
     Row("create_user", ADMIN),
@@ -135,6 +136,33 @@ const TABLE: &[Row] = &[
     Row("sync_server_metadata", REPORT),
     // There is none.
     Row("read_server_tokens", [401, 404, 404, 404, 404, 404]),
+    Row("admin_create_workspace", ADMIN),
+    Row("admin_list_workspaces", READ_LIST),
+    Row("admin_read_workspace", READ),
+    Row("admin_update_workspace", ADMIN),
+    Row("admin_delete_workspace", ADMIN),
+    Row("add_workspace_members", ADMIN),
+    Row("list_workspace_members", ADMIN),
+    // The user is no member.
+    Row("read_workspace_member", [401, 403, 403, 403, 404, 403]),
+    Row("update_workspace_member", ADMIN),
+    Row("remove_workspace_member", [401, 403, 403, 403, 404, 403]),
+    Row("create_invite", ADMIN),
+    Row("list_invites", ADMIN),
+    Row("read_invite", ADMIN),
+    Row("delete_invite", ADMIN),
+    Row("resend_invite", ADMIN),
+    Row("admin_list_users", ADMIN),
+    Row("admin_read_user", ADMIN),
+    Row("admin_update_user", ADMIN),
+    Row("admin_delete_user", ADMIN),
+    Row("create_api_key_of_kind", ADMIN),
+    Row("list_secret_references", READ_LIST),
+    // There is none.
+    Row("read_secret_reference", [401, 404, 404, 404, 404, 403]),
+    Row("create_secret_reference", [401, 403, 403, 403, 409, 403]),
+    Row("update_secret_reference", [401, 403, 403, 403, 409, 403]),
+    Row("delete_secret_reference", [401, 403, 403, 403, 409, 403]),
     Row("update_server_tokens", NOT_BUILT),
     Row("delete_server_tokens", READ_BY_GATEWAY),
     Row("list_server_user_access", READ),
@@ -176,6 +204,13 @@ pub(crate) fn body(operation: &str) -> Value {
         "create_user" => json!({ "email": "new@acme.com", "role": "viewer" }),
         "update_user" => json!({ "role": "manager" }),
         "create_api_key" => json!({ "name": "k", "role": "viewer" }),
+        "create_api_key_of_kind" => json!({ "name": "k", "scopes": ["mcp.invoke"] }),
+        "add_workspace_members" => json!({ "users": [] }),
+        "update_workspace_member" => json!({ "role": "manager" }),
+        "admin_update_user" => json!({ "role": "admin" }),
+        "create_invite" => {
+            json!({ "email": "new@acme.com", "role": "member", "workspaces": [{ "id": "acme", "role": "member" }] })
+        }
         "create_integration" | "preflight_new_integration" => {
             json!({ "name": "New", "url": NOWHERE, "auth_type": "oauth_auto", "transport": "http" })
         }
@@ -185,8 +220,12 @@ pub(crate) fn body(operation: &str) -> Value {
         "duplicate_integration" => json!({ "name": "Copy" }),
         "reregister_integration" => json!({ "which": "all" }),
         "create_server" => json!({ "name": "New", "mcp_integration_id": "linear", "workspace_id": "acme" }),
-        "create_workspace" => json!({ "name": "New workspace" }),
-        "update_integration" | "update_server" | "update_workspace" => json!({ "name": "Changed" }),
+        "create_workspace" | "admin_create_workspace" => json!({ "name": "New workspace" }),
+        "update_integration"
+        | "update_server"
+        | "update_workspace"
+        | "admin_update_workspace"
+        | "update_api_key" => json!({ "name": "Changed" }),
         "update_integration_workspaces" => {
             json!({ "workspaces": [{ "id": "acme", "configurations": named }] })
         }
@@ -351,6 +390,9 @@ impl Scenario {
             .replace("{rollout}", &self.registration)
             .replace("{document}", "unknown")
             .replace("{key}", &self.key)
+            .replace("{type}", "organisation")
+            .replace("{sub_type}", "service")
+            .replace("{secret}", "unknown")
             .replace("{user}", &self.user)
             .replace("{session}", &self.user)
             .replace("{registration}", &self.registration)

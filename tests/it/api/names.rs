@@ -9,7 +9,7 @@ use support::{Client, Engine, TestServer};
 const URL: &str = "https://mcp.linear.app/mcp";
 
 /// Every operation whose body has a member `name`, as `METHOD path`, with the body it needs beside it.
-fn table(user: &str) -> Vec<(&'static str, String, Value)> {
+fn table(user: &str, key: &str) -> Vec<(&'static str, String, Value)> {
     let integration = json!({ "url": URL, "auth_type": "none", "transport": "http" });
     vec![
         ("post /v1/api-keys", "/v1/api-keys".into(), json!({ "role": "viewer" })),
@@ -30,6 +30,14 @@ fn table(user: &str) -> Vec<(&'static str, String, Value)> {
         ("post /v1/users", "/v1/users".into(), json!({ "email": "new@acme.com", "role": "viewer" })),
         ("put /v1/users/{user}", format!("/v1/users/{user}"), json!({})),
         ("post /v1/workspaces", "/v1/workspaces".into(), json!({})),
+        ("post /v1/admin/workspaces", "/v1/admin/workspaces".into(), json!({})),
+        ("put /v1/admin/workspaces/{workspace}", "/v1/admin/workspaces/acme".into(), json!({})),
+        (
+            "post /v1/api-keys/{type}/{sub_type}",
+            "/v1/api-keys/organisation/service".into(),
+            json!({ "scopes": ["mcp.invoke"] }),
+        ),
+        ("put /v1/api-keys/{key}", format!("/v1/api-keys/{key}"), json!({})),
         ("put /v1/workspaces/{workspace}", "/v1/workspaces/acme".into(), json!({})),
     ]
 }
@@ -62,7 +70,9 @@ async fn invisible_character_in_a_name_is_refused_by_every_operation() {
     let admin = t.client(Role::Admin, None).await;
     let ann = json!({ "email": "ann@acme.com", "name": "Ann", "role": "viewer" });
     let ann = admin.post("/v1/users", &ann).await.expect(200).json()["id"].as_str().unwrap().to_owned();
-    let table = table(&ann);
+    let key = json!({ "name": "k", "role": "viewer" });
+    let key = admin.post("/v1/api-keys", &key).await.expect(200).json()["id"].as_str().unwrap().to_owned();
+    let table = table(&ann, &key);
     let listed: BTreeSet<_> = table.iter().map(|row| row.0.to_owned()).collect();
     assert_eq!(listed, documented(), "operations with a name, and rows");
 

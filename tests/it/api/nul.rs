@@ -138,6 +138,8 @@ fn fill(operation: &Operation, name: &str, text: &str) -> String {
                 "0192f5c2-4a10-7c3e-9b1d-3f2a6c000009"
             }
             "number" => "1",
+            "type" => "organisation",
+            "sub_type" => "service",
             _ => "acme",
         };
         path.replace(&format!("{{{one}}}"), if one == name { text } else { fits })

@@ -10,6 +10,7 @@ mod open_gateway;
 mod outage;
 mod replicas;
 mod rolling;
+mod schema;
 
 use registry::{ConfigurationScope, NewApiKey, NewConfiguration, Registry};
 use registry_core::permission::Role;

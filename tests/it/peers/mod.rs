@@ -2,6 +2,7 @@
 //! `docs/real-servers.md`.
 
 mod documents;
+mod generated_clients;
 mod glewlwyd;
 mod life;
 mod oidc_provider;

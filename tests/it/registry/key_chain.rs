@@ -124,6 +124,6 @@ async fn chain_of_keys_is_revoked_as_one(#[case] engine: Engine) {
     }
     behind(&t, &unrelated).await.unwrap();
     assert_eq!(t.registry.api_keys().revoke(&t.admin(), root.record.id, true).await.unwrap(), 0);
-    let ended = ApiKeyFilter { ended: Some(true) };
+    let ended = ApiKeyFilter { ended: Some(true), workspace: None };
     assert_eq!(t.registry.api_keys().list(&t.admin(), ended, PageRequest::default()).await.unwrap().total, 5);
 }

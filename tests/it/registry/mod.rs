@@ -14,6 +14,7 @@ mod records;
 mod retention;
 mod rollout_model;
 mod rollouts;
+mod same_again;
 mod schema;
 mod sealing;
 mod secret_mappings;

@@ -173,3 +173,46 @@ async fn server_without_pkce_is_reported_as_unusable_for_sign_in(#[case] engine:
     worker.stop().await;
     sandbox.stop().await;
 }
+
+#[rstest]
+#[case::sqlite(Engine::Sqlite)]
+#[case::postgres(Engine::Postgres)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secret_entered_again_keeps_its_client_and_confirms_a_new_issuer(#[case] engine: Engine) {
+    let t = TestRegistry::new(engine).await;
+    let text = |secret: &str| {
+        format!(r#"{{"oauth_client_metadata":{{"client_id":"by-hand","client_secret":"{secret}"}}}}"#)
+    };
+    let sandbox = upstream(&t, Quirks::default(), Some(&text("s3cret"))).await;
+    let worker = Working::start(&t.registry, Limits::default());
+    let adopted = registration_in(&t, State::Registered).await;
+    let subject = registry::ConfigurationScope::Integration("linear".into());
+    let enter = async |secret: &str| {
+        t.registry.configurations().set(&t.admin(), &subject, Some(text(secret)), None, None).await.unwrap()
+    };
+    // The same again, as automation sends it: no new generation.
+    assert_eq!(enter("s3cret").await.affected.reached, 0);
+    enter("s3cret-2").await;
+    let second = registration_when(&t, |detail| detail.registration.generation == Some(2)).await;
+    assert_eq!((adopted.registration.generation, second.clients.len()), (Some(1), 2));
+
+    // The server names another authorization server: the stored secret is not used there, and entering it again says
+    // that it may be.
+    let other = Sandbox::start(Options::default()).await.unwrap();
+    sandbox.set_quirks(Quirks { authorization_servers: Some(vec![other.issuer()]), ..Quirks::default() });
+    t.clock.advance(chrono::Duration::hours(2));
+    t.registry.registrations().reregister(&t.admin(), adopted.registration.id).await.unwrap();
+    let stopped = |detail: &RegistrationDetail| {
+        detail.registration.state == State::Failed
+            && detail.registration.reason.as_deref() == Some("issuer_changed")
+    };
+    registration_when(&t, stopped).await;
+    enter("s3cret-2").await;
+    let confirmed = registration_when(&t, |detail| detail.registration.generation == Some(3)).await;
+    assert_eq!(confirmed.registration.issuer, Some(other.issuer()));
+    let kept = enter("s3cret-2").await;
+    assert_eq!(kept.affected.reached, 0, "it belongs to the new issuer now");
+    worker.stop().await;
+    sandbox.stop().await;
+    other.stop().await;
+}

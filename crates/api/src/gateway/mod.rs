@@ -8,7 +8,7 @@ mod schema;
 mod servers;
 
 pub use document_cache::{DocumentCacheMiddleware, DocumentCacheService};
-pub(crate) use schema::document_schema;
+pub(crate) use schema::{document_schema, type_document};
 
 use utoipa_actix_web::service_config::ServiceConfig;
 

@@ -225,26 +225,17 @@ pub(crate) struct GatewayDocumentView {
     #[schema(required = false)]
     scope: &'static str,
     /// Parameters to add to the authorization request.
-    #[schema(required = false, value_type = Object)]
+    #[schema(required = false, value_type = BTreeMap<String, String>)]
     authorization_params: Value,
-    /// Headers to send upstream.
-    #[schema(required = false, value_type = Object)]
-    headers: Value,
-    /// Headers to send upstream for every authentication type; they override `headers`.
-    #[schema(required = false, value_type = Object)]
-    passthrough_headers: Value,
-    /// Headers of the caller to forward: a list of names, or an object with `mode` and `headers`.
-    #[schema(required = false, value_type = Vec<String>)]
-    forward_headers: Value,
     /// What users may not use: tools and prompts by name, resources by URI. Absent: everything may be used.
     #[schema(required = false, value_type = Vec<DisabledCapability>)]
     disabled_capabilities: Value,
-    /// How to pass the user's identity upstream.
-    #[schema(required = false, value_type = Object)]
-    user_identity_forwarding: Value,
-    /// How to validate tokens of callers.
-    #[schema(required = false, value_type = Object)]
-    jwt_validation: Value,
+    /// Members of the Advanced Configuration that are for gateways; their types are added from the table of members.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    configured: Value,
+    /// The revision of each layer that the document was made from; 0: the layer was never saved.
+    layer_revisions: LayerRevisions,
     /// Whether all users of this server share one upstream client, so that the gateway must ask each user for
     /// consent itself (MCP security best practices, "confused deputy").
     #[schema(required = false)]
@@ -260,6 +251,20 @@ struct DisabledCapability {
     /// The name; of a resource its URI.
     #[schema(example = "delete_issue")]
     name: String,
+}
+
+/// The revisions of the layers of a document.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GatewayLayerRevisions)]
+struct LayerRevisions {
+    /// The organisation's layer.
+    organisation: i64,
+    /// The integration's layer.
+    integration: i64,
+    /// The workspace layer.
+    workspace: i64,
+    /// The server's layer.
+    server: i64,
 }
 
 /// The registration of a server.
@@ -283,9 +288,9 @@ struct GatewayRegistration {
 struct GatewayAuthorizationServer {
     /// The issuer, to compare with `iss` of authorization responses (RFC 9207), character by character.
     issuer: String,
-    /// URL of the authorization endpoint, where users sign in.
+    /// URL of the authorization endpoint, where users sign in. Absent where only the client credentials grant is used.
     #[schema(format = "uri")]
-    authorization_endpoint: String,
+    authorization_endpoint: Option<String>,
     /// URL of the token endpoint.
     #[schema(format = "uri")]
     token_endpoint: String,
@@ -365,12 +370,13 @@ impl GatewayDocumentView {
             resource: examples::UPSTREAM,
             scope: "mcp:read mcp:write",
             authorization_params: json!({}),
-            headers: json!({}),
-            passthrough_headers: json!({ "x-team": "acme" }),
-            forward_headers: json!(["x-request-id"]),
             disabled_capabilities: json!([{ "type": "tool", "name": "delete_issue" }]),
-            user_identity_forwarding: json!({}),
-            jwt_validation: json!({}),
+            configured: json!({
+                "passthrough_headers": { "x-team": "acme" },
+                "forward_headers": ["x-request-id", { "from": "x-tenant", "to": "x-upstream-tenant" }],
+                "tools": { "blocked": ["delete_everything"] },
+            }),
+            layer_revisions: LayerRevisions { organisation: 1, integration: 4, workspace: 0, server: 2 },
             shared_upstream_client: true,
         }
     }

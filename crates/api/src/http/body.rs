@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use registry::Error;
 use registry_core::finding::{Finding, Findings};
+use registry_core::locate::placed;
 use registry_core::nul;
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
@@ -30,6 +31,8 @@ pub(crate) trait RequestBody: DeserializeOwned + ToSchema + 'static {
     const OR_NEEDS: Option<Permission> = None;
     /// Whether the body changes an existing object, so that it must contain at least one member.
     const CHANGES: bool = false;
+    /// Members that the hosted product's API has and that have no effect here: they are accepted with a notice.
+    const HOSTED: &'static [&'static str] = &[];
 }
 
 /// The text of the body, kept for the line and column of findings.
@@ -39,6 +42,8 @@ pub(crate) struct BodyText(pub(crate) String);
 pub(crate) struct ValidatedJson<T> {
     pub(crate) caller: Caller,
     pub(crate) body: T,
+    /// Notices about members that have no effect.
+    pub(crate) notices: Findings,
     text: String,
 }
 
@@ -62,8 +67,8 @@ impl<T: RequestBody> FromRequest for ValidatedJson<T> {
             let text = into_text(bytes)?;
             // Kept for the line and column of findings, including those of the application.
             request.extensions_mut().insert(BodyText(text.clone()));
-            let body = parse(&text)?;
-            Ok(Self { caller, body, text })
+            let (body, notices) = parse_with_notices(&text)?;
+            Ok(Self { caller, body, notices, text })
         })
     }
 }
@@ -120,17 +125,24 @@ fn into_text(bytes: Vec<u8>) -> Result<String, Failure> {
 }
 
 /// Validates and parses `text`.
+#[cfg(test)]
 pub(crate) fn parse<T: RequestBody>(text: &str) -> Result<T, Failure> {
+    parse_with_notices(text).map(|(body, _)| body)
+}
+
+/// Validates and parses `text`; with notices about members that have no effect.
+fn parse_with_notices<T: RequestBody>(text: &str) -> Result<(T, Findings), Failure> {
     let value: Value = serde_json::from_str(text).map_err(|error| Failure::finding(broken(text, &error)))?;
     let nul = nul::findings(text, &value);
     if !nul.is_empty() {
         return Err(Error::Invalid(Findings(nul)).into());
     }
-    let findings = shape::check::<T>(&value, T::CHANGES);
+    let findings = shape::check::<T>(&value, T::CHANGES, T::HOSTED);
     if findings.has_errors() {
         return Err(Error::Invalid(findings).into());
     }
-    serde_json::from_str(text).map_err(|error| Failure::finding(misread(&error)))
+    let body = serde_json::from_str(text).map_err(|error| Failure::finding(misread(&error)))?;
+    Ok((body, placed(text, findings)))
 }
 
 /// The error for broken JSON, with the position where parsing stopped.

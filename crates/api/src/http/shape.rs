@@ -47,9 +47,14 @@ fn body_schema<T: ToSchema + 'static>() -> &'static BodySchema {
 }
 
 /// Checks `value` against the schema of `T`. `needs_member`: an object without members is an error (for bodies of updates).
-pub(crate) fn check<T: ToSchema + 'static>(value: &Value, needs_member: bool) -> Findings {
+/// `hosted`: members of the body that have no effect, and are no error.
+pub(crate) fn check<T: ToSchema + 'static>(
+    value: &Value,
+    needs_member: bool,
+    hosted: &'static [&'static str],
+) -> Findings {
     let schema = body_schema::<T>();
-    let mut check = BodyCheck { schema, report: Report::default(), members_listed: false };
+    let mut check = BodyCheck { schema, hosted, report: Report::default(), members_listed: false };
     check.check_value(value, &schema.root, "", "");
     if needs_member && !check.report.has_errors() && value.as_object().is_some_and(Map::is_empty) {
         check.report.push(nothing_to_change(&schema.root));
@@ -60,6 +65,8 @@ pub(crate) fn check<T: ToSchema + 'static>(value: &Value, needs_member: bool) ->
 /// State of one check.
 struct BodyCheck {
     schema: &'static BodySchema,
+    /// Members of the body itself that have no effect.
+    hosted: &'static [&'static str],
     report: Report,
     /// Whether a finding has listed the known members; only the first finding of an unknown member lists them.
     members_listed: bool,
@@ -157,6 +164,11 @@ impl BodyCheck {
         for (name, value) in members {
             match known.get(name) {
                 Some(schema) => self.check_value(value, schema, &pointer_push(pointer, name), name),
+                None if pointer.is_empty() && self.hosted.contains(&name.as_str()) => {
+                    let why =
+                        format!("`{name}` has no effect here: it is a member of the hosted product's API.");
+                    self.report.push(Finding::notice(pointer_push(pointer, name), "ignored_member", why));
+                }
                 None => self.report_unknown_member(pointer, name, known),
             }
         }
@@ -301,7 +313,7 @@ mod tests {
     #[test]
     fn lengths_and_ranges_are_those_of_the_schema() {
         let codes = |body: Value| -> Vec<(String, String)> {
-            let findings = check::<Example>(&body, false);
+            let findings = check::<Example>(&body, false, &[]);
             findings.iter().map(|one| (one.pointer.clone(), one.code.to_string())).collect()
         };
         for (body, found) in [

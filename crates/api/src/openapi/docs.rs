@@ -18,7 +18,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 /// The Content-Security-Policy of Swagger UI: its own files, inline styles, and `data:` images in style sheets.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
 static SCHEMA: LazyLock<String> = LazyLock::new(document_schema);
 static PROBLEMS: LazyLock<String> = LazyLock::new(problems_page);
 

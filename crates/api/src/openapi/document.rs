@@ -3,15 +3,15 @@
 use crate::http::fallback::DocumentedPaths;
 use crate::http::query;
 use crate::http::responses;
+use crate::openapi::refine::refine;
 use crate::routes::mount;
 use actix_web::App;
 use actix_web::web::Data;
+use serde_json::Value;
 use std::sync::LazyLock;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
-use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
-};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ArrayBuilder, LicenseBuilder, OpenApi, PathItem, Ref, RefOr, Required, Schema};
 use utoipa_actix_web::AppExt;
 
@@ -39,6 +39,7 @@ use utoipa_actix_web::AppExt;
         (name = "user access", description = "Which users may use a server."),
         (name = "connections", description = "Clients and connections of servers. Gateways keep the tokens of users."),
         (name = "open gateway", description = "The control plane API of the open gateway (`Portkey-AI/gateway`). Served where `gateway.portkey.enabled` is true; the gateway's own credential is an API key of the role `gateway` in `x-client-id-mcp-gateway` or `Authorization`."),
+        (name = "hosted paths", description = "Paths of the hosted product beside MCP, for its SDKs and its Terraform provider. Each is another way to what the other operations have."),
         (name = "not built yet", description = "Operations of the hosted product that this version answers with 501."),
         (name = "operation", description = "Probes and metrics."),
     )
@@ -50,7 +51,15 @@ const BODY_OPTIONAL: [&str; 4] =
     ["ensure_gateway_server", "preflight_integration", "reregister_integration", "resolve_orphan"];
 
 /// The OpenAPI document of everything that [`crate::configure`] mounts. Needs neither a database nor a running server.
-pub fn document() -> OpenApi {
+pub fn document() -> Value {
+    // A document of strings, lists and maps has a value.
+    let mut document = serde_json::to_value(operations_document()).unwrap_or_default();
+    refine(&mut document);
+    document
+}
+
+/// The document as the operations describe themselves.
+fn operations_document() -> OpenApi {
     let mut base = Base::openapi();
     base.info.license = Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build());
     let (_, mut document) = App::new().into_utoipa_app().openapi(base).configure(mount).split_for_parts();
@@ -77,15 +86,8 @@ pub fn document() -> OpenApi {
                 .build(),
         ),
     );
-    let schemes = || {
-        vec![
-            SecurityRequirement::new::<_, [String; 0], String>("api_key", []),
-            SecurityRequirement::new::<_, [String; 0], String>("bearer", []),
-        ]
-    };
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
-            operation.security.get_or_insert_with(schemes);
             operation.parameters.iter_mut().flatten().for_each(limit_text);
             let optional = operation.operation_id.as_deref().is_some_and(|id| BODY_OPTIONAL.contains(&id));
             if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| optional) {
@@ -99,7 +101,7 @@ pub fn document() -> OpenApi {
 /// The paths of the document, as app data.
 pub(crate) fn paths() -> Data<DocumentedPaths> {
     static PATHS: LazyLock<Data<DocumentedPaths>> =
-        LazyLock::new(|| Data::new(DocumentedPaths::of(&document())));
+        LazyLock::new(|| Data::new(DocumentedPaths::of(&operations_document())));
     PATHS.clone()
 }
 
@@ -136,11 +138,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use serde_json::Value;
     use std::collections::BTreeSet;
 
     fn every_operation() -> Vec<(String, Value)> {
-        let document = serde_json::to_value(document()).unwrap();
+        let document = document();
         let mut found = Vec::new();
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
@@ -167,12 +168,9 @@ mod tests {
             let public =
                 ["GET /healthz", "GET /readyz", "GET /metrics", "GET /oauth/clients/{document}.json"]
                     .contains(&name.as_str());
-            let security = operation["security"].as_array().unwrap();
-            assert_eq!(
-                security.iter().all(|one| one.as_object().unwrap().is_empty()),
-                public,
-                "{name}: security"
-            );
+            // The others have the one of the document.
+            assert_eq!(operation["security"] == serde_json::json!([]), public, "{name}: security");
+            assert_eq!(operation.get("security").is_some(), public, "{name}: security");
             if let Some(body) = operation.get("requestBody") {
                 let content = body["content"]["application/json"].as_object().unwrap();
                 assert!(
@@ -190,7 +188,7 @@ mod tests {
 
     #[test]
     fn every_response_has_a_description_and_an_example() {
-        let document = serde_json::to_value(document()).unwrap();
+        let document = document();
         for (name, operation) in every_operation() {
             for (status, response) in operation["responses"].as_object().unwrap() {
                 let shared = response["$ref"].as_str().and_then(|path| path.rsplit('/').next());
@@ -214,13 +212,75 @@ mod tests {
 
     #[test]
     fn schemas_are_flat_and_complete() {
-        let document = serde_json::to_value(document()).unwrap();
+        let document = document();
         assert_eq!(document["openapi"], "3.1.0");
+        let schemes: BTreeSet<_> =
+            document["components"]["securitySchemes"].as_object().unwrap().keys().collect();
+        let named =
+            document["security"].as_array().unwrap().iter().flat_map(|one| one.as_object().unwrap().keys());
+        assert_eq!(named.collect::<BTreeSet<_>>(), schemes, "one security for all operations");
         let text = document.to_string();
         assert!(!text.contains("\"allOf\""));
         for reference in text.split("\"#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();
             assert!(document["components"]["schemas"][name].is_object(), "{name} is not there");
+        }
+    }
+
+    /// Every schema in `value` with its place.
+    fn schemas<'a>(place: String, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
+        match value {
+            Value::Object(members) => {
+                found.push((place.clone(), value));
+                for (name, member) in members.iter().filter(|(name, _)| !name.starts_with("example")) {
+                    schemas(format!("{place}/{name}"), member, found);
+                }
+            }
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| schemas(format!("{place}/{index}"), item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn schemas_can_be_generated_from() {
+        let document = document();
+        let components = &document["components"]["schemas"];
+        let mut found = Vec::new();
+        schemas(String::new(), components, &mut found);
+        assert!(found.len() > 1000, "{}", found.len());
+        for (place, schema) in found {
+            for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+                let said = property["description"].as_str().unwrap_or_default();
+                assert!(!said.is_empty(), "{place}/{name} has no description");
+            }
+            let is_object = schema["type"] == "object" || schema["type"][0] == "object";
+            let is_closed =
+                schema.get("properties").is_none() && schema.get("additionalProperties").is_none();
+            assert!(!(is_object && is_closed), "{place}: generators read this as an object without members");
+        }
+        for (name, schema) in components.as_object().unwrap() {
+            assert!(name.chars().all(char::is_alphanumeric), "{name}: generators change such a name");
+            assert!(schema["description"].is_string(), "{name} has no description");
+            if let Some(configurations) = schema["properties"].get("configurations") {
+                let text = configurations.to_string();
+                assert!(text.contains("#/components/schemas/AdvancedConfiguration"), "{name}: {text}");
+            }
+        }
+        // A type of this name is part of the client libraries that openapi-generator writes.
+        assert!(components.get("Configuration").is_none());
+        let text = document.to_string();
+        for internal in [".md", ".rs", "INV-"] {
+            assert!(!text.contains(internal), "the document names an internal file: {internal}");
+        }
+        for (path, schema) in
+            [("/v1/gateway/changes", "GatewayEvent"), ("/v1/rollouts/{rollout}/events", "RolloutEvent")]
+        {
+            let stream = &document["paths"][path]["get"]["responses"]["200"]["content"]["text/event-stream"];
+            let reference = format!("#/components/schemas/{schema}");
+            assert_eq!(stream["schema"]["contentSchema"]["items"]["$ref"], reference, "{path}");
         }
     }
 

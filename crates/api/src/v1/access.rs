@@ -108,7 +108,7 @@ pub(crate) struct AccessListView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = McpIntegrationWorkspace)]
 pub(crate) struct AccessView {
-    /// Id of the workspace; its slug for callers bound to a workspace (as the hosted product does).
+    /// Id of the workspace; its slug for callers bound to a workspace, and where the last change named it so.
     id: String,
     /// Id of the workspace, for every caller.
     workspace_id: Uuid,
@@ -140,7 +140,7 @@ impl AccessView {
         let workspace = access.workspace;
         let slug = String::from(workspace.slug);
         Ok(Self {
-            id: if slugs { slug.clone() } else { workspace.id.to_string() },
+            id: if slugs || access.by_slug { slug.clone() } else { workspace.id.to_string() },
             workspace_id: workspace.id.0,
             slug,
             name: workspace.name,

@@ -6,13 +6,14 @@ use crate::http::body::{RequestBody, ValidatedJson};
 use crate::http::extract::Caller;
 use crate::http::failure::Failure;
 use crate::http::query;
-use crate::http::responses::{CreateProblems, ListProblems, ReadProblems, RotateProblems};
+use crate::http::responses::{ChangeProblems, CreateProblems, ListProblems, ReadProblems, RotateProblems};
 use crate::state::ApiState;
-use actix_web::{delete, get, post, web};
+use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
-use registry::{ApiKey, ApiKeyFilter, CreatedApiKey, Error, NewApiKey};
+use registry::{ApiKey, ApiKeyChange, ApiKeyFilter, CreatedApiKey, Error, NewApiKey};
 use registry_core::finding::Finding;
 use registry_core::id::ApiKeyId;
+use registry_core::patch::Patch;
 use registry_core::permission::{Permission, Role};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -24,6 +25,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(create_api_key)
         .service(list_api_keys)
         .service(read_api_key)
+        .service(update_api_key)
         .service(rotate_api_key)
         .service(revoke_api_key);
 }
@@ -68,6 +70,35 @@ pub(crate) struct ListApiKeys {
     /// Items per page; 100 when absent.
     #[param(minimum = 1, maximum = 1000, example = 100)]
     page_size: Option<u64>,
+    /// Only keys that are bound to this workspace (id or slug).
+    #[param(example = "acme")]
+    workspace_id: Option<String>,
+}
+
+/// Changes to an API key; absent members stay unchanged.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UpdateApiKey {
+    /// Display name.
+    #[schema(min_length = 1, max_length = 255, example = "gateway eu-1")]
+    name: Option<String>,
+    /// All its scopes; at least one.
+    #[schema(max_items = 100, example = json!(["mcp.invoke"]))]
+    scopes: Option<Vec<String>>,
+    /// A comment for later readers of the list; null clears it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 500, example = "For the agents of Acme.")]
+    description: Patch<String>,
+    /// When the key expires (RFC 3339); null: never, or with the caller's own key or token.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = "date-time", example = "2027-11-23T00:00:00Z")]
+    expires_at: Patch<String>,
+}
+
+impl RequestBody for UpdateApiKey {
+    const NEEDS: Permission = Permission::ManageKeys;
+    const CHANGES: bool = true;
+    const HOSTED: &'static [&'static str] =
+        &["id", "rate_limits", "usage_limits", "reset_usage", "defaults", "alert_emails", "rotation_policy"];
 }
 
 /// An API key, without the credential.
@@ -96,6 +127,20 @@ pub(crate) struct ApiKeyView {
     expires_at: Option<DateTime<Utc>>,
     /// The creator's comment.
     reason: Option<String>,
+    /// The same comment, by the hosted product's name.
+    description: Option<String>,
+    /// Its kind, by the hosted product's name: `organisation-service`, `organisation-user`, `workspace-service` or
+    /// `workspace-user`.
+    #[serde(rename = "type")]
+    #[schema(example = "organisation-service")]
+    kind: &'static str,
+    /// `active`, `expired` or `revoked`.
+    #[schema(example = "active")]
+    status: &'static str,
+    /// Id of the user that the key is for; null: it is for a program.
+    user_id: Option<Uuid>,
+    /// When name, scopes or expiry were last changed (RFC 3339); when the key was created, if never.
+    last_updated_at: DateTime<Utc>,
     /// When the key was last used (RFC 3339).
     last_used_at: Option<DateTime<Utc>>,
     /// The IP address that last used the key.
@@ -111,8 +156,8 @@ pub(crate) struct ApiKeyView {
     replaced_by: Option<Uuid>,
     /// Id of the key that created this one; null when a user, a token or the operator did (`created_by`).
     made_by: Option<Uuid>,
-    /// Notices about a new key, such as that it expires with its creator's credential. Only in the response
-    /// that creates the key.
+    /// Notices about a new or changed key, such as that it expires with its creator's credential. Only in the
+    /// response of the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<Finding>>,
     /// The key itself. Only in the response that creates it; it is never shown again.
@@ -121,8 +166,9 @@ pub(crate) struct ApiKeyView {
     key: Option<String>,
 }
 
-impl From<ApiKey> for ApiKeyView {
-    fn from(key: ApiKey) -> Self {
+impl ApiKeyView {
+    fn at(key: ApiKey, now: DateTime<Utc>) -> Self {
+        let is_bound = key.workspace.is_some();
         Self {
             object: "api-key",
             id: key.id.0,
@@ -133,7 +179,20 @@ impl From<ApiKey> for ApiKeyView {
             workspace_id: key.workspace.as_ref().map(|workspace| workspace.id.0),
             workspace_slug: key.workspace.map(|workspace| workspace.slug.into()),
             expires_at: key.expires_at,
+            description: key.reason.clone(),
             reason: key.reason,
+            kind: match (key.kind, is_bound) {
+                (Some(kind), _) => kind.as_str(),
+                (None, true) => "workspace-service",
+                (None, false) => "organisation-service",
+            },
+            status: match (key.revoked_at, key.expires_at) {
+                (Some(_), _) => "revoked",
+                (None, Some(end)) if end <= now => "expired",
+                _ => "active",
+            },
+            user_id: key.user.map(|user| user.0),
+            last_updated_at: key.updated_at.unwrap_or(key.created_at),
             last_used_at: key.last_used_at,
             last_address: key.last_address,
             created_by: key.created_by,
@@ -160,6 +219,11 @@ impl ApiKeyView {
             workspace_slug: None,
             expires_at: None,
             reason: None,
+            description: None,
+            kind: "organisation-service",
+            status: "active",
+            user_id: None,
+            last_updated_at: examples::moment(),
             last_used_at: None,
             last_address: None,
             created_by: "Ada".to_owned(),
@@ -173,11 +237,11 @@ impl ApiKeyView {
     }
 
     /// The view for the response that creates the key.
-    fn made(made: CreatedApiKey) -> Self {
-        Self { key: Some(made.key), findings: Some(made.findings), ..made.record.into() }
+    pub(crate) fn made(made: CreatedApiKey, now: DateTime<Utc>) -> Self {
+        Self { key: Some(made.key), findings: Some(made.findings), ..Self::at(made.record, now) }
     }
 
-    fn example_of_new() -> Self {
+    pub(crate) fn example_of_new() -> Self {
         Self { key: Some("mcpr_AbCd…".to_owned()), findings: Some(Vec::new()), ..Self::example() }
     }
 }
@@ -237,7 +301,7 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: ValidatedJs
         reason: body.reason,
     };
     let made = state.registry.api_keys().create(&caller.actor, new).await?;
-    Ok(answer::ok(&ApiKeyView::made(made)))
+    Ok(answer::ok(&ApiKeyView::made(made, state.registry.now())))
 }
 
 /// List API keys
@@ -253,8 +317,14 @@ pub(crate) async fn create_api_key(state: web::Data<ApiState>, sent: ValidatedJs
 pub(crate) async fn list_api_keys(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListApiKeys = caller.query()?;
     let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
-    let found = state.registry.api_keys().list(&caller.actor, ApiKeyFilter::default(), page).await?;
-    Ok(answer::ok(&Listed::new(found, |one| Ok(ApiKeyView::from(one)))?))
+    let workspace = match query::reference(asked.workspace_id) {
+        Some(reference) => Some(state.registry.workspaces().get(&caller.actor, &reference).await?.id),
+        None => None,
+    };
+    let filter = ApiKeyFilter { ended: None, workspace };
+    let found = state.registry.api_keys().list(&caller.actor, filter, page).await?;
+    let now = state.registry.now();
+    Ok(answer::ok(&Listed::new(found, |one| Ok(ApiKeyView::at(one, now)))?))
 }
 
 /// Read an API key
@@ -270,7 +340,38 @@ pub(crate) async fn read_api_key(
     path: web::Path<String>,
 ) -> Answer {
     let found = state.registry.api_keys().get(&caller.actor, id(&path)?).await?;
-    Ok(answer::ok(&ApiKeyView::from(found)))
+    Ok(answer::ok(&ApiKeyView::at(found, state.registry.now())))
+}
+
+/// Change an API key
+///
+/// In force with the next request of the key. Its role and workspace never change.
+#[utoipa::path(
+    tag = "keys",
+    params(("key" = Uuid, Path, description = "Id of the key.")),
+    request_body(content = UpdateApiKey, description = "At least one member.", example = json!({ "name": "gateway eu-2" })),
+    responses((status = 200, description = "The changed key, without the credential.", body = ApiKeyView, example = json!(ApiKeyView::example())), ChangeProblems)
+)]
+#[put("/api-keys/{key}")]
+pub(crate) async fn update_api_key(
+    state: web::Data<ApiState>,
+    path: web::Path<String>,
+    sent: ValidatedJson<UpdateApiKey>,
+) -> Answer {
+    let ValidatedJson { caller, body, notices, .. } = sent;
+    let change = ApiKeyChange {
+        name: body.name,
+        scopes: body.scopes,
+        reason: body.description,
+        expires_at: match body.expires_at {
+            Patch::Keep => Patch::Keep,
+            Patch::Clear => Patch::Clear,
+            Patch::Set(text) => Patch::Set(moment(&text)?),
+        },
+    };
+    let changed = state.registry.api_keys().update(&caller.actor, id(&path)?, change).await?;
+    let view = ApiKeyView { findings: Some(notices.0), ..ApiKeyView::at(changed, state.registry.now()) };
+    Ok(answer::ok(&view))
 }
 
 /// Rotate an API key
@@ -294,7 +395,7 @@ pub(crate) async fn rotate_api_key(
     path: web::Path<String>,
 ) -> Answer {
     let made = state.registry.api_keys().rotate(&caller.actor, id(&path)?).await?;
-    Ok(answer::ok(&ApiKeyView::made(made)))
+    Ok(answer::ok(&ApiKeyView::made(made, state.registry.now())))
 }
 
 /// Revoke an API key
@@ -322,7 +423,7 @@ fn id(text: &str) -> Result<ApiKeyId, Failure> {
     text.parse().map_err(|_| Error::NotFound { what: "API key", reference: text.to_owned() }.into())
 }
 
-fn moment(text: &str) -> Result<DateTime<Utc>, Failure> {
+pub(crate) fn moment(text: &str) -> Result<DateTime<Utc>, Failure> {
     DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc()).map_err(|_| {
         Failure::finding(Finding::error(
             "/expires_at",

@@ -86,7 +86,7 @@ pub(crate) struct DuplicateIntegration {
     #[schema(min_length = 1, max_length = 255, example = "Linear, for trials")]
     name: String,
     /// Slug of the copy; made from the name when absent.
-    #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "linear-trials")]
+    #[schema(min_length = 1, max_length = 255, pattern = "^[a-zA-Z0-9_-]+$", example = "linear-trials")]
     slug: Option<String>,
 }
 

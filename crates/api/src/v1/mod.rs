@@ -9,6 +9,7 @@ pub(crate) mod capabilities;
 mod client_metadata;
 mod connection_tests;
 pub(crate) mod connections;
+mod hosted;
 mod integration_copies;
 pub(crate) mod integrations;
 mod organisation;
@@ -46,6 +47,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     orphans::routes(config);
     api_keys::routes(config);
     users::routes(config);
+    hosted::routes(config);
     audit_events::routes(config);
     capabilities::routes(config);
     server_info::routes(config);

@@ -51,7 +51,7 @@ impl RequestBody for UpdateConfiguration {
 
 /// The Advanced Configuration of one level.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Configuration)]
+#[schema(as = OrganisationConfiguration)]
 pub(crate) struct ConfigurationView {
     /// Always `configuration`.
     #[schema(example = "configuration")]

@@ -100,7 +100,7 @@ pub(crate) struct PreflightView {
     findings: Vec<Finding>,
 }
 
-/// What is known of a real server (`docs/real-servers.md`), and the settings that it needs.
+/// What is known of a real server, and the settings that it needs.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KnownServer)]
 pub(crate) struct KnownServerView {

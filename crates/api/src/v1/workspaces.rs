@@ -10,7 +10,7 @@ use crate::state::ApiState;
 use actix_web::{delete, get, post, put, web};
 use chrono::{DateTime, Utc};
 use registry::{Affected, NewWorkspace, Workspace, WorkspaceChange, WorkspaceFilter};
-use registry_core::finding::Findings;
+use registry_core::finding::Finding;
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
@@ -33,17 +33,18 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 pub(crate) struct CreateWorkspace {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Acme")]
-    name: String,
+    pub(super) name: String,
     /// Slug, used in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
     #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "acme")]
-    slug: Option<String>,
+    pub(super) slug: Option<String>,
     /// Description.
     #[schema(max_length = 500, example = "Everything of the Acme team.")]
-    description: Option<String>,
+    pub(super) description: Option<String>,
 }
 
 impl RequestBody for CreateWorkspace {
     const NEEDS: Permission = Permission::CreateWorkspaces;
+    const HOSTED: &'static [&'static str] = &["defaults", "users", "usage_limits", "rate_limits", "icon"];
 }
 
 /// Changes to a workspace; absent members stay unchanged.
@@ -51,15 +52,16 @@ impl RequestBody for CreateWorkspace {
 pub(crate) struct UpdateWorkspace {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Acme Corp")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// Description; null clears it.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500, example = "Everything of the Acme team.")]
-    description: Patch<String>,
+    pub(super) description: Patch<String>,
 }
 
 impl RequestBody for UpdateWorkspace {
     const NEEDS: Permission = Permission::UpdateWorkspaces;
+    const HOSTED: &'static [&'static str] = &["defaults", "users", "usage_limits", "rate_limits", "icon"];
     const CHANGES: bool = true;
 }
 
@@ -105,6 +107,9 @@ pub(crate) struct WorkspaceView {
     updated_at: DateTime<Utc>,
     /// The same timestamp, by the hosted product's name.
     last_updated_at: DateTime<Utc>,
+    /// Notices about what was sent. Only in the response of `POST /v1/admin/workspaces`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) findings: Option<Vec<Finding>>,
 }
 
 impl From<Workspace> for WorkspaceView {
@@ -119,12 +124,13 @@ impl From<Workspace> for WorkspaceView {
             created_at: workspace.created_at,
             updated_at: workspace.updated_at,
             last_updated_at: workspace.updated_at,
+            findings: None,
         }
     }
 }
 
 impl WorkspaceView {
-    fn example() -> Self {
+    pub(crate) fn example() -> Self {
         Self {
             object: "workspace",
             id: examples::id(2),
@@ -135,6 +141,7 @@ impl WorkspaceView {
             created_at: examples::moment(),
             updated_at: examples::moment(),
             last_updated_at: examples::moment(),
+            findings: None,
         }
     }
 }
@@ -150,10 +157,10 @@ pub(crate) async fn create_workspace(
     state: web::Data<ApiState>,
     sent: ValidatedJson<CreateWorkspace>,
 ) -> Answer {
-    let ValidatedJson { caller, body, .. } = sent;
+    let ValidatedJson { caller, body, notices, .. } = sent;
     let new = NewWorkspace { name: body.name, slug: query::filled(body.slug), description: body.description };
     let made = state.registry.workspaces().create(&caller.actor, new).await?;
-    let view = Created::new(made.id.0, made.slug, Findings::default(), Affected::default());
+    let view = Created::new(made.id.0, made.slug, notices, Affected::default());
     Ok(answer::versioned(made.version, &view))
 }
 
@@ -170,7 +177,7 @@ pub(crate) async fn create_workspace(
 pub(crate) async fn list_workspaces(state: web::Data<ApiState>, caller: Caller) -> Answer {
     let asked: ListWorkspaces = caller.query()?;
     let page = query::page_at(asked.cursor, asked.current_page, asked.page_size)?;
-    let filter = WorkspaceFilter { search: query::filled(asked.search) };
+    let filter = WorkspaceFilter { search: query::filled(asked.search), ..WorkspaceFilter::default() };
     let found = state.registry.workspaces().list(&caller.actor, filter, page).await?;
     Ok(answer::ok(&Listed::new(found, |one| Ok(WorkspaceView::from(one)))?))
 }
@@ -210,12 +217,12 @@ pub(crate) async fn update_workspace(
     path: web::Path<String>,
     sent: ValidatedJson<UpdateWorkspace>,
 ) -> Answer {
-    let ValidatedJson { caller, body, .. } = sent;
+    let ValidatedJson { caller, body, notices, .. } = sent;
     let change = WorkspaceChange { name: body.name, description: body.description };
     let expected = caller.expected_version()?;
     let saved =
         state.registry.workspaces().update(&caller.actor, &Reference::parse(&path), change, expected).await?;
-    Ok(answer::versioned(saved.version, &Changed::new(Findings::default(), Affected::default())))
+    Ok(answer::versioned(saved.version, &Changed::new(notices, Affected::default())))
 }
 
 /// Delete a workspace

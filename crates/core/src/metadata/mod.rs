@@ -26,7 +26,10 @@ pub use layers::{
     NameCharacters, Origin, Overridden, PLACEHOLDERS, RegistrationPolicy, ReplacePolicy, Resolution,
     ResolveContext, ScopePolicy, fit_grants, resolve,
 };
-pub use rules::{CODES, Code, FILL_INS, FillIn, contains_fill_in, json_schema, pasted_address};
+pub use rules::{
+    CODES, CONFIGURATION_SCHEMA, Code, FILL_INS, FillIn, configuration_schemas, contains_fill_in,
+    gateway_members, json_schema, pasted_address,
+};
 pub use text::{
     AdvancedConfiguration, KnownSecrets, NewSecret, SecretPlace, Verified, formatted, map_markers,
     read_members, remove_member, rename_member, secret_places, set_member, unwrap_member, verify,

@@ -36,7 +36,7 @@ impl AdviceSeverity {
 /// One thing that is foreseen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Advice {
-    /// Stable code, listed in `docs/preflight.md`.
+    /// Stable code.
     #[schema(example = "scope_not_listed")]
     pub code: String,
     /// How sure it is.

@@ -2,55 +2,31 @@
 
 use crate::access::IntegrationAccess;
 use crate::access::list::{AccessList, list};
-use crate::configuration::access_rows::{blank, find_or_blank};
-use crate::configuration::impact::{ImpactTracker, ReplacementMode};
+use crate::access::prepared::{NamedWorkspaces, SealedChange, named_workspaces};
+use crate::access::request::{AccessChange, AccessUpdate};
+use crate::configuration::access_rows::find_or_blank;
+use crate::configuration::impact::{Impact, ImpactTracker};
 use crate::configuration::revision_rows::add_revisions;
 use crate::configuration::save::Saved;
 use crate::configuration::scope::LayerScope;
+use crate::lookup::integrations;
 use crate::lookup::integrations::access_enabled;
-use crate::lookup::{integrations, workspaces};
-use crate::secrets::markers::{PreparedConfiguration, prepare, put};
+use crate::secrets::markers::{PreparedConfiguration, put};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::owner::OwnerKind;
 use crate::storage::write::{Event, Write};
-use crate::{Actor, ConflictCode, Error, Registry, Result};
+use crate::{Actor, Channel, ConflictCode, Error, Result};
 use registry_core::finding::{Finding, Findings, Report};
 use registry_core::id::{IntegrationId, WorkspaceId};
 use registry_core::patch::Patch;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter,
-};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Iterable, QueryFilter};
 use serde_json::json;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use uuid::Uuid;
-
-/// A change to one workspace's access; `None` leaves a member unchanged.
-#[derive(Clone, Debug)]
-pub struct AccessChange {
-    /// The workspace.
-    pub workspace: Reference,
-    /// Whether it may use the integration.
-    pub enabled: Option<bool>,
-    /// The workspace layer, JSON text.
-    pub configuration: Patch<String>,
-}
-
-/// Changes to several workspaces' access: an upsert; workspaces not named stay as they are.
-#[derive(Clone, Debug, Default)]
-pub struct AccessUpdate {
-    /// The named workspaces.
-    pub workspaces: Vec<AccessChange>,
-    /// Whether workspaces without a row of their own may use the integration.
-    pub global_access: Option<bool>,
-    /// With `global_access`: also give every existing row that value.
-    pub override_existing: bool,
-    /// Whether clients that cannot be updated in place are replaced without approval.
-    pub replacements: ReplacementMode,
-}
 
 impl IntegrationAccess<'_> {
     /// Changes who may use an integration, and workspace layers. Switching access on creates no server.
@@ -66,7 +42,12 @@ impl IntegrationAccess<'_> {
         let ready = self.validate_changes(actor, &model, &update.workspaces).await?;
         let mut write = self.registry.begin_write(actor).await?;
         let model = integrations::find(&write.txn, actor, reference).await?;
-        let workspaces = named_workspaces(&write.txn, actor, &model, &update.workspaces).await?;
+        let named = named_workspaces(&write.txn, actor, &model, &update.workspaces).await?;
+        let workspaces = named.values().map(|workspace| workspace.id).collect();
+        let by_slug = named
+            .into_iter()
+            .map(|(reference, workspace)| (workspace.id, matches!(reference, Reference::Slug(_))))
+            .collect();
         let scope = match update.global_access {
             Some(_) => LayerScope::Integration(IntegrationId(model.id)),
             None => LayerScope::Access(IntegrationId(model.id), workspaces),
@@ -76,7 +57,15 @@ impl IntegrationAccess<'_> {
             set_global(&mut write, actor, &model, global, update.override_existing).await?;
         }
         let findings = apply_all(&mut write, actor, &model, update.workspaces, ready).await?;
-        let impact = before.apply(&mut write, "/workspaces", "workspace access saved").await?;
+        if actor.origin().door == Channel::Api {
+            remember_names(&write, &model, by_slug).await?;
+        }
+        // Each change was recorded as an event.
+        let impact = if write.has_events() {
+            before.apply(&mut write, "/workspaces", "workspace access saved").await?
+        } else {
+            Impact::default()
+        };
         let model = integrations::find(&write.txn, actor, reference).await?;
         let value = list(&write.txn, actor, &model).await?;
         write.commit().await?;
@@ -112,7 +101,8 @@ impl IntegrationAccess<'_> {
                 continue;
             };
             let row = named.row(self.registry, model, workspace);
-            match SealedChange::make(self.registry, index, text.map(String::as_str), &row) {
+            let text = text.map(String::as_str);
+            match SealedChange::make(self.registry, self.registry.db(), index, text, &row).await {
                 Ok(one) => ready.push(Some(one)),
                 Err(Error::Invalid(findings)) => {
                     report.extend_below("", findings);
@@ -125,86 +115,29 @@ impl IntegrationAccess<'_> {
     }
 }
 
-/// The ids of the workspaces that the changes name.
-async fn named_workspaces(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
+/// Records how the caller named workspaces, because a client looks for them as it named them.
+async fn remember_names(
+    write: &Write<'_>,
     model: &integration::Model,
-    changes: &[AccessChange],
-) -> Result<Vec<Uuid>> {
-    let named = NamedWorkspaces::read(db, actor, model, changes).await?;
-    Ok(named.workspaces.into_values().map(|workspace| workspace.id).collect())
+    by_slug: Vec<(Uuid, bool)>,
+) -> Result<()> {
+    for named_so in [true, false] {
+        let ids: Vec<_> = by_slug.iter().filter(|one| one.1 == named_so).map(|one| one.0).collect();
+        if !ids.is_empty() {
+            access::Entity::update_many()
+                .col_expr(access::Column::BySlug, Expr::value(named_so))
+                .filter(access::Column::IntegrationId.eq(model.id))
+                .filter(access::Column::WorkspaceId.is_in(ids))
+                .filter(access::Column::BySlug.eq(!named_so))
+                .exec(&write.txn)
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 /// Maximum number of workspaces that one request changes.
 const MAX_WORKSPACES: usize = 1_000;
-
-/// A configuration text that was validated and sealed for an access row before the write began.
-struct SealedChange {
-    /// The row it was made for, and what text it had.
-    row: Uuid,
-    stored_text: Option<String>,
-    ready: PreparedConfiguration,
-}
-
-impl SealedChange {
-    fn make(registry: &Registry, index: usize, text: Option<&str>, row: &access::Model) -> Result<Self> {
-        let prefix = format!("/workspaces/{index}/configurations");
-        let stored_text = row.configuration.clone();
-        let ready = prepare(
-            registry,
-            OwnerKind::Access.with_id(row.id),
-            &prefix,
-            text,
-            stored_text.as_deref(),
-            false,
-        )?;
-        Ok(Self { row: row.id, stored_text, ready })
-    }
-
-    fn fits(&self, row: &access::Model) -> bool {
-        self.row == row.id && self.stored_text == row.configuration
-    }
-}
-
-/// The workspaces that the changes name, and their access rows, read with two queries.
-struct NamedWorkspaces {
-    workspaces: HashMap<Reference, workspace::Model>,
-    rows: HashMap<Uuid, access::Model>,
-}
-
-impl NamedWorkspaces {
-    async fn read(
-        db: &impl ConnectionTrait,
-        actor: &Actor,
-        model: &integration::Model,
-        changes: &[AccessChange],
-    ) -> Result<Self> {
-        let named: Vec<&Reference> = changes.iter().map(|change| &change.workspace).collect();
-        let workspaces = workspaces::find_all(db, actor, &named).await?;
-        let ids: HashSet<Uuid> = workspaces.values().map(|workspace| workspace.id).collect();
-        let rows = access::Entity::find()
-            .filter(access::Column::IntegrationId.eq(model.id))
-            .filter(access::Column::WorkspaceId.is_in(ids))
-            .all(db)
-            .await?;
-        Ok(Self { workspaces, rows: rows.into_iter().map(|row| (row.workspace_id, row)).collect() })
-    }
-
-    fn workspace(&self, reference: &Reference) -> Result<&workspace::Model> {
-        let found = self.workspaces.get(reference);
-        found.ok_or_else(|| Error::not_found("workspace", crate::lookup::slugs::show(reference)))
-    }
-
-    fn row(
-        &self,
-        registry: &Registry,
-        model: &integration::Model,
-        workspace: &workspace::Model,
-    ) -> access::Model {
-        self.rows.get(&workspace.id).cloned().unwrap_or_else(|| blank(registry, model, workspace))
-    }
-}
 
 pub(crate) async fn set_global(
     write: &mut Write<'_>,
@@ -278,7 +211,7 @@ async fn apply_all(
             let ready = match ready.filter(|ready| ready.fits(&row)) {
                 Some(ready) => ready,
                 // The row changed since the text was sealed: seal again.
-                None => SealedChange::make(write.registry, index, text.as_deref(), &row)?,
+                None => SealedChange::make(write.registry, &write.txn, index, text.as_deref(), &row).await?,
             };
             let PreparedConfiguration { stored, secrets: sealed } = ready.ready;
             report.extend_below("", stored.findings);

@@ -32,6 +32,8 @@ pub struct Access {
     pub updated_at: Timestamp,
     /// Servers of the integration in this workspace.
     pub servers: u64,
+    /// Whether the API last named the workspace here by its slug.
+    pub by_slug: bool,
 }
 
 /// Who may use an integration.
@@ -94,6 +96,7 @@ pub(crate) async fn list(
             workspace: workspaces::as_ref(workspace)?,
             enabled,
             version: row.as_ref().map_or(0, |row| row.version),
+            by_slug: row.as_ref().is_some_and(|row| row.by_slug),
             configuration: row.and_then(|row| row.configuration),
             created_at: moment(created),
             updated_at: moment(updated),

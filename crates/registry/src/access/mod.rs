@@ -4,6 +4,8 @@
 pub(crate) mod changes;
 pub(crate) mod list;
 pub(crate) mod overview;
+mod prepared;
+pub(crate) mod request;
 pub(crate) mod users;
 
 use crate::Registry;

@@ -40,6 +40,7 @@ pub(crate) fn blank(
         updated_at: crate::storage::columns::millis(registry.now()),
         created_by: String::new(),
         updated_by: String::new(),
+        by_slug: false,
     }
 }
 

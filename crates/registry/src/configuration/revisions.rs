@@ -101,7 +101,7 @@ impl Configurations<'_> {
         let (text, _) = with_present_secrets_or_none(row.text, &layer_row)?;
         let forecast = self.forecast_if_many(actor, &layer_row, text.as_deref()).await?;
         let mut write = self.begin_layer_write(actor, &layer_row).await?;
-        let layer_row = self.writable_row(&mut write, actor, scope).await?;
+        let layer_row = self.writable_row(&write, actor, scope).await?;
         naming::expect_version(expected_version, layer_row.version())?;
         let row = find(&write.txn, &layer_row, number).await?;
         let (text, notices) = with_present_secrets_or_none(row.text, &layer_row)?;

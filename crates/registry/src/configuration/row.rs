@@ -94,6 +94,8 @@ impl ConfigurationRow {
 
     /// Stores `text` as the next revision; the caller adds the revision itself.
     pub(crate) async fn save(self, write: &Write<'_>, text: Option<String>) -> Result<Self> {
+        // An access row is made when it has something to say.
+        let is_new = matches!(&self, Self::Access(row) if row.version == 0);
         macro_rules! save {
             ($row:expr, $variant:ident) => {{
                 let mut row = $row;
@@ -106,7 +108,8 @@ impl ConfigurationRow {
                 row.configuration_revision += 1;
                 row.updated_at = write.millis();
                 row.updated_by = write.actor_name();
-                row.clone().into_active_model().reset_all().update(&write.txn).await?;
+                let stored = row.clone().into_active_model().reset_all();
+                if is_new { stored.insert(&write.txn).await? } else { stored.update(&write.txn).await? };
                 Self::$variant(row)
             }};
         }
@@ -169,24 +172,20 @@ impl Configurations<'_> {
         }
     }
 
-    /// As [`Self::row`] for writing; creates the access row if there is none.
+    /// As [`Self::row`] for writing.
     pub(crate) async fn writable_row(
         self,
-        write: &mut Write<'_>,
+        write: &Write<'_>,
         actor: &Actor,
         scope: &ConfigurationScope,
     ) -> Result<ConfigurationRow> {
         let layer_row = self.row(&write.txn, actor, scope, true).await?;
-        if let ConfigurationRow::Access(row) = &layer_row
-            && row.version == 0
-        {
-            // Its version stays 0 until the text is saved, which is what the caller has read.
-            let mut row = row.clone();
-            row.created_by = write.actor_name();
-            row.clone().into_active_model().reset_all().insert(&write.txn).await?;
-            return Ok(ConfigurationRow::Access(row));
-        }
-        Ok(layer_row)
+        Ok(match layer_row {
+            ConfigurationRow::Access(row) if row.version == 0 => {
+                ConfigurationRow::Access(access::Model { created_by: write.actor_name(), ..row })
+            }
+            layer_row => layer_row,
+        })
     }
 
     pub(crate) fn show(layer_row: &ConfigurationRow) -> Configuration {

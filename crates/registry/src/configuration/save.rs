@@ -100,7 +100,7 @@ impl<'a> Configurations<'a> {
         self.save(actor, scope, new).await
     }
 
-    /// As [`Self::set`], with a choice of when clients are replaced.
+    /// As [`Self::set`], with a choice of when clients are replaced. A text that is the stored one changes nothing.
     pub async fn save(
         self,
         actor: &Actor,
@@ -110,7 +110,7 @@ impl<'a> Configurations<'a> {
         let layer_row = self.row(self.registry.db(), actor, scope, true).await?;
         let forecast = self.forecast_if_many(actor, &layer_row, new.text.as_deref()).await?;
         let mut write = self.begin_layer_write(actor, &layer_row).await?;
-        let layer_row = self.writable_row(&mut write, actor, scope).await?;
+        let layer_row = self.writable_row(&write, actor, scope).await?;
         naming::expect_version(new.expected_version, layer_row.version())?;
         let text = Written { text: new.text, note: new.note, restored_from: None };
         let delivery = Delivery { replacements: new.replacements, options: new.rollout, forecast };
@@ -154,12 +154,20 @@ impl<'a> Configurations<'a> {
         written: Written,
         delivery: Delivery,
     ) -> Result<Saved<Configuration>> {
+        let owner = layer_row.owner();
+        let mut ready = {
+            let text = written.text.as_deref();
+            prepare(write.registry, &write.txn, owner, "", text, layer_row.text(), false).await?
+        };
+        if ready.stored.text.as_deref() == layer_row.text() {
+            let value = Self::show(&layer_row);
+            let findings = ready.stored.findings;
+            return Ok(Saved { value, findings, affected: Affected::default(), rollout: None });
+        }
         let mut impact = ImpactTracker::capture(write, layer_row.scope())
             .await?
             .with_replacements(delivery.replacements)
             .with_forecast(delivery.forecast);
-        let owner = layer_row.owner();
-        let mut ready = prepare(write.registry, owner, "", written.text.as_deref(), layer_row.text(), false)?;
         if let ConfigurationRow::Organisation(row) = &layer_row {
             // Servers keep the revision that they have until the rollout reaches them, with its secrets.
             let old_secrets = if impact.is_deferred() { ready.secrets.keep_old() } else { Vec::new() };

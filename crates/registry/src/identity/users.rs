@@ -2,14 +2,16 @@
 
 use crate::identity::memberships::{Membership, organisation_role};
 use crate::identity::{Users, memberships};
+use crate::lookup::workspaces;
 use crate::pagination::{ListOrder, Page, PageRequest, Total};
 use crate::storage::columns::moment;
-use crate::storage::entity::user;
+use crate::storage::entity::{membership, user};
 use crate::{Actor, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::id::{UserId, WorkspaceId};
 use registry_core::permission::{Permission, Role};
-use sea_orm::{EntityTrait, IntoSimpleExpr, Order, QuerySelect, Value};
+use registry_core::slug::Reference;
+use sea_orm::{ColumnTrait, EntityTrait, IntoSimpleExpr, Order, QueryFilter, QuerySelect, QueryTrait, Value};
 use uuid::Uuid;
 
 /// A user.
@@ -39,12 +41,51 @@ pub struct User {
     pub deactivated_at: Option<Timestamp>,
 }
 
+/// Which users to list.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilter {
+    /// The user with this e-mail address.
+    pub email: Option<String>,
+    /// Whether the role in the whole organisation is admin.
+    pub admin: Option<bool>,
+    /// Active users who never signed in, or who did.
+    pub invited: Option<bool>,
+    /// Users with a role in this workspace.
+    pub workspace: Option<Reference>,
+}
+
 impl Users<'_> {
     /// All users, sorted by name.
     pub async fn list(self, actor: &Actor, request: PageRequest) -> Result<Page<User>> {
+        self.search(actor, UserFilter::default(), request).await
+    }
+
+    /// Some users, sorted by name.
+    pub async fn search(self, actor: &Actor, filter: UserFilter, request: PageRequest) -> Result<Page<User>> {
         actor.require_organisation(Permission::ManagePeople)?;
         let (db, order, place) = (self.registry.db(), by_name(), self.place(request).await?);
-        let every = user::Entity::find();
+        let mut every = user::Entity::find();
+        if let Some(email) = &filter.email {
+            every = every.filter(user::Column::EmailKey.eq(email_key(email)));
+        }
+        if let Some(admin) = filter.admin {
+            let role = user::Column::Role;
+            let word = Role::Admin.as_str();
+            every = every.filter(if admin { role.eq(word) } else { role.ne(word) });
+        }
+        if let Some(invited) = filter.invited {
+            let never = user::Column::LastSignInAt;
+            every = every.filter(user::Column::DeactivatedAt.is_null());
+            every = every.filter(if invited { never.is_null() } else { never.is_not_null() });
+        }
+        if let Some(reference) = &filter.workspace {
+            let workspace = workspaces::find(db, actor, reference).await?.id;
+            let members = membership::Entity::find()
+                .select_only()
+                .column(membership::Column::UserId)
+                .filter(membership::Column::WorkspaceId.eq(workspace));
+            every = every.filter(user::Column::Id.in_subquery(members.into_query()));
+        }
         let page = pagination::fetch_ordered(db, every, &order, place, request, Total::Counted).await?;
         let ids: Vec<_> = page.items.iter().map(|row| row.id).collect();
         let mut places = memberships::of(self.registry.db(), &ids).await?;

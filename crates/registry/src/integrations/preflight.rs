@@ -127,7 +127,7 @@ impl Preflights<'_> {
         let (layer, mut findings) = self.parse_overrides(new.configuration.as_deref(), None)?;
         let workspace = self.workspace_to_show(actor, new.workspace.as_ref(), None).await?;
         let server = match new.slug {
-            Some(text) => slugs::given_slug(&text)?,
+            Some(text) => slugs::given_integration_slug(&text)?,
             None => Slug::from_name(&name),
         };
         let server = server.to_string();

@@ -1,7 +1,7 @@
 //! Chooses a slug that is free in its namespace.
 
 use crate::Result;
-use crate::lookup::slugs::{given_slug, slug_taken};
+use crate::lookup::slugs::{given_integration_slug, given_slug, slug_taken};
 use crate::lookup::{integrations, workspaces};
 use registry_core::id::WorkspaceId;
 use registry_core::slug::{Reference, Slug};
@@ -36,7 +36,10 @@ pub(crate) async fn slug(
     name: &str,
 ) -> Result<Slug> {
     if let Some(text) = given {
-        let slug = given_slug(text)?;
+        let slug = match space {
+            SlugSpace::Integrations => given_integration_slug(text)?,
+            SlugSpace::Workspaces | SlugSpace::ServersOf(_) => given_slug(text)?,
+        };
         if space.has(db, &slug).await? {
             return Err(slug_taken(&slug));
         }

@@ -3,7 +3,7 @@
 use crate::lookup::slugs;
 use crate::{ConflictCode, Error, Result};
 use registry_core::finding::Finding;
-use registry_core::slug::{Reference, Slug};
+use registry_core::slug::{Reference, Slug, SlugError};
 
 /// A reference as the caller wrote it.
 pub(crate) fn show(reference: &Reference) -> String {
@@ -23,13 +23,26 @@ pub(crate) fn insert_unique<T>(result: std::result::Result<T, sea_orm::DbErr>, s
 
 /// A stored slug; rows hold only valid ones.
 pub(crate) fn stored_slug(text: &str, table: &'static str, row: uuid::Uuid) -> Result<Slug> {
-    Slug::parse(text).map_err(|_| Error::corrupt(table, "slug", row))
+    // A draft is an integration to be.
+    let parsed = match table {
+        "integration" | "draft" => Slug::parse_integration(text),
+        _ => Slug::parse(text),
+    };
+    parsed.map_err(|_| Error::corrupt(table, "slug", row))
 }
 
 /// A slug from a request, validated.
 pub(crate) fn given_slug(text: &str) -> Result<Slug> {
-    Slug::parse(text)
-        .map_err(|error| Error::invalid(Finding::error("/slug", "invalid_slug", format!("Here {error}."))))
+    Slug::parse(text).map_err(invalid_slug)
+}
+
+/// The slug of an integration from a request, validated.
+pub(crate) fn given_integration_slug(text: &str) -> Result<Slug> {
+    Slug::parse_integration(text).map_err(invalid_slug)
+}
+
+fn invalid_slug(error: SlugError) -> Error {
+    Error::invalid(Finding::error("/slug", "invalid_slug", format!("Here {error}.")))
 }
 
 pub(crate) fn slug_taken(slug: &Slug) -> Error {

@@ -1,6 +1,7 @@
 //! Secrets of Advanced Configurations: replaced by markers and encrypted on save, kept by their markers, bound to the
 //! address that they are sent to, decrypted only for gateways.
 
+use crate::secrets::reentered::stored_equals;
 use crate::secrets::sealed_rows::SealedRow;
 use crate::storage::logo_queue;
 use crate::storage::owner::Owner;
@@ -31,7 +32,7 @@ pub(crate) async fn store(
     stored: Option<&str>,
     url_changed: bool,
 ) -> Result<StoredConfiguration> {
-    let ready = prepare(write.registry, owner, prefix, text, stored, url_changed)?;
+    let ready = prepare(write.registry, &write.txn, owner, prefix, text, stored, url_changed).await?;
     put(write, vec![ready.secrets]).await?;
     Ok(ready.stored)
 }
@@ -72,8 +73,12 @@ pub(crate) async fn put(write: &Write<'_>, secrets: Vec<SecretChanges>) -> Resul
 }
 
 /// As [`store`], outside a write: `stored` must still be the stored text when the result is stored.
-pub(crate) fn prepare(
+///
+/// A secret that is entered again with the value that is stored for the same address keeps its marker; at another address
+/// it is sealed again.
+pub(crate) async fn prepare(
     registry: &Registry,
+    db: &impl ConnectionTrait,
     owner: Owner,
     prefix: &str,
     text: Option<&str>,
@@ -94,11 +99,11 @@ pub(crate) fn prepare(
     findings.extend_below(prefix, verified.findings.clone());
     let kept = verified.kept_secrets();
     let repaired = verified.repaired_text();
-    if let Some(stored) = stored {
-        for pointer in kept
-            .keys()
-            .filter(|pointer| url_changed || binding(stored, pointer) != binding(&repaired, pointer))
-        {
+    let moves = |pointer: &str| {
+        url_changed || stored.is_some_and(|stored| binding(stored, pointer) != binding(&repaired, pointer))
+    };
+    if stored.is_some() {
+        for pointer in kept.keys().filter(|pointer| moves(pointer)) {
             findings.push(Finding::error(
                 format!("{prefix}{pointer}"),
                 "secret_reentry_required",
@@ -107,8 +112,17 @@ pub(crate) fn prepare(
         }
     }
     let findings = findings.into_result().map_err(Error::Invalid)?;
-    let (sealed, new) = seal_new(registry, owner, &verified)?;
-    let kept: HashSet<SealedId> = kept.into_values().collect();
+    let entered: Vec<_> = verified
+        .new_secrets()
+        .iter()
+        .map(|secret| {
+            let stored = known.0.get(&secret.pointer).copied();
+            (secret, stored.filter(|_| !moves(&secret.pointer)))
+        })
+        .collect();
+    let again = stored_equals(registry, db, owner, &entered).await?;
+    let (sealed, new) = seal_except(registry, owner, &verified, &again)?;
+    let kept: HashSet<SealedId> = kept.into_values().chain(again.into_iter().flatten()).collect();
     let gone = known.0.into_values().filter(|id| !kept.contains(id)).collect();
     let logos = logo_queue::logo_urls_in(registry, &[&sealed]);
     Ok(PreparedConfiguration {
@@ -123,8 +137,22 @@ pub(crate) fn seal_new(
     owner: Owner,
     verified: &Verified,
 ) -> Result<(String, Vec<SealedRow>)> {
+    seal_except(registry, owner, verified, &[])
+}
+
+/// As [`seal_new`]; `again` holds the ids of those that are stored already, in the order of the secrets.
+fn seal_except(
+    registry: &Registry,
+    owner: Owner,
+    verified: &Verified,
+    again: &[Option<SealedId>],
+) -> Result<(String, Vec<SealedRow>)> {
     let (mut ids, mut rows) = (Vec::new(), Vec::new());
-    for secret in verified.new_secrets() {
+    for (index, secret) in verified.new_secrets().iter().enumerate() {
+        if let Some(id) = again.get(index).copied().flatten() {
+            ids.push(id);
+            continue;
+        }
         let id = SealedId(registry.new_id());
         rows.push(registry.sealed_row(id, owner, &secret.pointer, secret.expose())?);
         ids.push(id);

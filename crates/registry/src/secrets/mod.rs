@@ -2,6 +2,7 @@
 
 pub(crate) mod envelope;
 pub(crate) mod markers;
+pub(crate) mod reentered;
 pub(crate) mod rotation;
 pub(crate) mod sealed_rows;
 

@@ -264,7 +264,8 @@ fn only_operator(actor: &Actor) -> Result<()> {
     Err(Error::Unauthenticated("Sealing keys are managed on the machine itself (`mcp-registry seal`)."))
 }
 
-fn sealed(row: sealed_value::Model) -> Sealed {
+/// The encrypted secret of a row.
+pub(crate) fn sealed(row: sealed_value::Model) -> Sealed {
     Sealed { key_id: row.key_id, data_key: row.data_key, nonce: row.nonce, ciphertext: row.ciphertext }
 }
 

@@ -312,6 +312,11 @@ impl Write<'_> {
         self.events.push(event);
     }
 
+    /// Whether this write recorded an audit event, as every change does.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Adds to the change feed that the document of a server changed.
     pub(crate) fn server_changed(&mut self, workspace: WorkspaceId, server: ServerId) {
         if self.changed_servers.insert(server) {

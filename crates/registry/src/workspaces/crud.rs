@@ -69,6 +69,8 @@ pub struct WorkspaceChange {
 pub struct WorkspaceFilter {
     /// Part of name or slug, ignoring case.
     pub search: Option<String>,
+    /// The whole name.
+    pub name: Option<String>,
 }
 
 impl Workspaces<'_> {
@@ -123,6 +125,9 @@ impl Workspaces<'_> {
                     .add(contains(workspace::Column::Name, &text))
                     .add(contains(workspace::Column::Slug, &text)),
             );
+        }
+        if let Some(name) = filter.name {
+            select = select.filter(workspace::Column::Name.eq(name));
         }
         let db = self.registry.db();
         let order = ListOrder {

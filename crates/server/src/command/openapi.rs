@@ -6,8 +6,7 @@ use std::fs;
 
 /// Prints, writes or compares the OpenAPI document.
 pub(super) fn run(options: &Openapi) -> Result<(), CommandError> {
-    let text = registry_api::document()
-        .to_pretty_json()
+    let text = serde_json::to_string_pretty(&registry_api::document())
         .map_err(|error| CommandError::new(format!("The document cannot be written: {error}.")))?
         + "\n";
     if let Some(file) = &options.write {

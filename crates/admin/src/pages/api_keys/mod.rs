@@ -87,7 +87,7 @@ async fn render(
     let ended = query.state == "ended";
     let place = Place { page: query.page, at: query.at.clone() };
     let wanted = place.request(PAGE_SIZE);
-    let of = |ended| ApiKeyFilter { ended: Some(ended) };
+    let of = |ended| ApiKeyFilter { ended: Some(ended), workspace: None };
     let found = signed_in.registry.api_keys().list(&signed_in.actor, of(ended), wanted).await?;
     let others =
         signed_in.registry.api_keys().list(&signed_in.actor, of(!ended), PageRequest::new(0, 1)).await?.total;

@@ -178,7 +178,7 @@ async fn render(
     problems: Vec<Problem>,
 ) -> Result<HttpResponse, Failure> {
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let filter = WorkspaceFilter { search: Some(q.trim().to_owned()) };
+    let filter = WorkspaceFilter { search: Some(q.trim().to_owned()), ..WorkspaceFilter::default() };
     let found = signed_in
         .registry
         .workspaces()

@@ -40,7 +40,10 @@ pub(super) async fn list(
     signed_in: SignedInUser,
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Failure> {
-    let filter = WorkspaceFilter { search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()) };
+    let filter = WorkspaceFilter {
+        search: Some(query.q.trim().to_owned()).filter(|text| !text.is_empty()),
+        ..WorkspaceFilter::default()
+    };
     let place = Place { page: query.page, at: query.at.clone() };
     let wanted = place.request(PAGE_SIZE);
     let found = signed_in.registry.workspaces().summaries(&signed_in.actor, filter, wanted).await?;

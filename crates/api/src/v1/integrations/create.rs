@@ -24,7 +24,7 @@ pub(crate) struct CreateIntegration {
     #[schema(min_length = 1, max_length = 255, example = "Linear")]
     pub(crate) name: String,
     /// Slug, used in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
-    #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "linear")]
+    #[schema(min_length = 1, max_length = 255, pattern = "^[a-zA-Z0-9_-]+$", example = "linear")]
     slug: Option<String>,
     /// Description.
     #[schema(max_length = 500, example = "Issues and projects.")]
@@ -52,6 +52,16 @@ pub(crate) struct CreateIntegration {
 
 impl RequestBody for CreateIntegration {
     const NEEDS: Permission = Permission::CreateIntegrations;
+    const HOSTED: &'static [&'static str] = &[
+        "id",
+        "object",
+        "owner_id",
+        "type",
+        "created_at",
+        "last_updated_at",
+        "workspaces_count",
+        "global_workspace_access",
+    ];
 }
 
 impl From<CreateIntegration> for NewIntegration {
@@ -91,9 +101,11 @@ pub(crate) async fn create_integration(
     state: web::Data<ApiState>,
     sent: ValidatedJson<CreateIntegration>,
 ) -> Answer {
+    let notices = sent.notices.clone();
     let (caller, body, text) = sent.into_parts();
     let saved = state.registry.integrations().create(&caller.actor, body.into()).await?;
     let made = saved.value;
-    let findings = placed(&text, saved.findings);
+    let mut findings = placed(&text, saved.findings);
+    findings.0.extend(notices.0);
     Ok(answer::versioned(made.version, &Created::new(made.id.0, made.slug, findings, saved.affected)))
 }

@@ -56,6 +56,19 @@ pub(crate) struct UpdateIntegration {
 
 impl RequestBody for UpdateIntegration {
     const NEEDS: Permission = Permission::UpdateIntegrations;
+    const HOSTED: &'static [&'static str] = &[
+        "id",
+        "object",
+        "owner_id",
+        "type",
+        "created_at",
+        "last_updated_at",
+        "workspaces_count",
+        "global_workspace_access",
+        "slug",
+        "workspace_id",
+        "organisation_id",
+    ];
     const CHANGES: bool = true;
 }
 
@@ -78,6 +91,7 @@ pub(crate) async fn update_integration(
     path: web::Path<String>,
     sent: ValidatedJson<UpdateIntegration>,
 ) -> Answer {
+    let notices = sent.notices.clone();
     let (caller, body, text) = sent.into_parts();
     let change = IntegrationChange {
         name: body.name,
@@ -97,6 +111,7 @@ pub(crate) async fn update_integration(
         .integrations()
         .update(&caller.actor, &Reference::parse(&path), change, expected)
         .await?;
-    let findings = placed(&text, saved.findings);
+    let mut findings = placed(&text, saved.findings);
+    findings.0.extend(notices.0);
     Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }

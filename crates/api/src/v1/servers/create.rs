@@ -52,6 +52,7 @@ pub(crate) struct CreateServer {
 
 impl RequestBody for CreateServer {
     const NEEDS: Permission = Permission::CreateServers;
+    const HOSTED: &'static [&'static str] = &["id", "object", "status", "created_at", "last_updated_at"];
 }
 
 /// A server that was created.
@@ -99,6 +100,7 @@ impl CreatedServer {
 )]
 #[post("/mcp-servers")]
 pub(crate) async fn create_server(state: web::Data<ApiState>, sent: ValidatedJson<CreateServer>) -> Answer {
+    let notices = sent.notices.clone();
     let (caller, body, text) = sent.into_parts();
     let new = NewServer {
         integration: Reference::parse(&body.mcp_integration_id),
@@ -115,7 +117,7 @@ pub(crate) async fn create_server(state: web::Data<ApiState>, sent: ValidatedJso
         id: made.id.0,
         slug: made.slug.into(),
         registration: made.registration.map(Into::into),
-        findings: placed(&text, findings).0,
+        findings: placed(&text, findings).0.into_iter().chain(notices.0).collect(),
         affected: affected.into(),
     };
     Ok(answer::versioned(made.version, &view))

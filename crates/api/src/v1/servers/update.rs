@@ -41,6 +41,18 @@ pub(crate) struct UpdateServer {
 
 impl RequestBody for UpdateServer {
     const NEEDS: Permission = Permission::UpdateServers;
+    const HOSTED: &'static [&'static str] = &[
+        "id",
+        "object",
+        "slug",
+        "status",
+        "workspace_id",
+        "organisation_id",
+        "mcp_integration_id",
+        "mcp_integration_details",
+        "created_at",
+        "last_updated_at",
+    ];
     const CHANGES: bool = true;
 }
 
@@ -64,6 +76,7 @@ pub(crate) async fn update_server(
     path: web::Path<String>,
     sent: ValidatedJson<UpdateServer>,
 ) -> Answer {
+    let notices = sent.notices.clone();
     let (caller, body, text) = sent.into_parts();
     let change = ServerChange {
         name: body.name,
@@ -75,6 +88,7 @@ pub(crate) async fn update_server(
     };
     let (server, expected) = (named(&caller, &path)?, caller.expected_version()?);
     let saved = state.registry.servers().update(&caller.actor, &server, change, expected).await?;
-    let findings = placed(&text, saved.findings);
+    let mut findings = placed(&text, saved.findings);
+    findings.0.extend(notices.0);
     Ok(answer::versioned(saved.value.version, &Changed::new(findings, saved.affected)))
 }

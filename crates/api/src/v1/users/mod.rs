@@ -28,6 +28,6 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(sessions::end_user_session);
 }
 
-fn id(text: &str) -> Result<UserId, Failure> {
+pub(super) fn id(text: &str) -> Result<UserId, Failure> {
     text.parse().map_err(|_| Error::NotFound { what: "user", reference: text.to_owned() }.into())
 }

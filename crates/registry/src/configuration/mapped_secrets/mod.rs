@@ -2,6 +2,7 @@
 //! declares secrets by name in the configuration file; a mapping names one for a member (INV-42). Values are read outside of
 //! any transaction, stored sealed like every other secret, and refreshed by the worker.
 
+pub(crate) mod declared;
 mod read;
 mod refresh;
 mod rows;

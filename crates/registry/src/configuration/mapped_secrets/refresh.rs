@@ -16,6 +16,7 @@ use crate::storage::write::Write;
 use crate::{Actor, Error, Result};
 use registry_core::id::{IntegrationId, ServerId};
 use registry_core::metadata::KnownSecrets;
+use registry_core::secret::same_value;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
@@ -85,7 +86,7 @@ impl Configurations<'_> {
             }
             let sealed = match value {
                 _ if !is_allowed(&write, &owner, &mapping) => Ok(Some(NO_MEMBERS.to_owned())),
-                Ok(value) if held.is_ok_and(|known| known == value) => Ok(None),
+                Ok(value) if held.is_ok_and(|known| same_value(&known, &value)) => Ok(None),
                 Ok(value) => seal(&mut write, of, &mapping, &value)
                     .await?
                     .map(Some)

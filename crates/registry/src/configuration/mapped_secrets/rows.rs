@@ -13,6 +13,7 @@ use crate::{Error, Result};
 use registry_core::finding::{Finding, Findings, Severity};
 use registry_core::id::SealedId;
 use registry_core::metadata::{AdvancedConfiguration, KnownSecrets, verify};
+use registry_core::secret::same_value;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
 };
@@ -76,7 +77,7 @@ pub(crate) async fn apply(
         };
         let same = known.iter().find(|row| is_of(row, &mapping));
         if let Some(row) = same
-            && open_value(write, row).await.is_ok_and(|known| known == value)
+            && open_value(write, row).await.is_ok_and(|known| same_value(&known, &value))
         {
             rows.push(row.clone());
             continue;

@@ -7,15 +7,17 @@ use crate::identity::administration::rows::find;
 use crate::identity::memberships::Roles;
 use crate::identity::users::User;
 use crate::identity::{Users, memberships, sessions};
-use crate::lookup::naming;
+use crate::lookup::{naming, workspaces};
 use crate::storage::audit_action::AuditAction;
-use crate::storage::write::Event;
-use crate::{Actor, Result};
+use crate::storage::entity::api_key;
+use crate::storage::write::{Event, Write};
+use crate::{Actor, Error, Result};
 use registry_core::id::UserId;
 use registry_core::patch::Patch;
 use registry_core::permission::{Permission, Role};
 use registry_core::slug::Reference;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -68,6 +70,39 @@ impl Users<'_> {
         self.with_memberships(row).await
     }
 
+    /// Gives a user a role in one workspace, or takes it away (`None`). The other roles stay.
+    pub async fn set_membership(
+        self,
+        actor: &Actor,
+        id: UserId,
+        workspace: &Reference,
+        role: Option<Role>,
+    ) -> Result<User> {
+        actor.require_organisation(Permission::ManagePeople)?;
+        let mut write = self.registry.begin_write(actor).await?;
+        let row = find(&write, id).await?;
+        let workspace = workspaces::find(&write.txn, actor, workspace).await?.id;
+        let before = memberships::granted(&write.txn, &row).await?;
+        let others = before.workspaces.iter().filter(|(id, _)| *id != workspace);
+        let others = others.map(|(id, role)| (Reference::Id(*id), *role));
+        let roles = Roles {
+            organisation: before.organisation,
+            workspaces: others.chain(role.map(|role| (Reference::Id(workspace), role))).collect(),
+        };
+        let after = memberships::check(&write, &roles).await?;
+        if role.is_some() || before.workspaces.iter().any(|(id, _)| *id == workspace) {
+            let same = before.workspaces.iter().any(|one| Some(*one) == role.map(|role| (workspace, role)));
+            if !same {
+                require_unscoped(actor)?;
+                change_roles(&mut write, &row, &before, &after).await?;
+                write.commit().await?;
+            }
+        } else {
+            return Err(Error::not_found("user", id));
+        }
+        self.get(actor, id).await
+    }
+
     /// Deactivates a user: sessions and links stop working immediately. The last admin cannot be deactivated.
     pub async fn deactivate(self, actor: &Actor, id: UserId) -> Result<()> {
         self.set_active(actor, id, false).await
@@ -93,6 +128,7 @@ impl Users<'_> {
             require_another_admin(&write, &row).await?;
             sessions::end(&write.txn, row.id, None).await?;
             delete_unused_links(&write, row.id).await?;
+            revoke_keys(&write, row.id).await?;
         }
         let action = if active { AuditAction::UserReactivated } else { AuditAction::UserDeactivated };
         write.audit(Event::new(action, "user", row.id).named(&row.email));
@@ -103,4 +139,15 @@ impl Users<'_> {
         write.identities_changed();
         write.commit().await
     }
+}
+
+/// Revokes the keys that are for a user.
+async fn revoke_keys(write: &Write<'_>, user: Uuid) -> Result<()> {
+    api_key::Entity::update_many()
+        .col_expr(api_key::Column::RevokedAt, Expr::value(write.millis()))
+        .filter(api_key::Column::UserId.eq(user))
+        .filter(api_key::Column::RevokedAt.is_null())
+        .exec(&write.txn)
+        .await?;
+    Ok(())
 }

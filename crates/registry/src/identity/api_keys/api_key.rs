@@ -4,18 +4,19 @@
 use crate::identity::ApiKeys;
 use crate::identity::api_keys::chain;
 use crate::identity::api_keys::format::{beginning, checksum_holds, generate, hash};
-use crate::identity::api_keys::record::{ApiKey, event, into_key};
+use crate::identity::api_keys::record::{ApiKey, ApiKeyKind, event, into_key};
 use crate::lookup::api_keys::actor;
 use crate::lookup::{naming, workspaces};
 use crate::pagination::{ListOrder, Page, PageRequest, Total};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::millis;
-use crate::storage::entity::{api_key, workspace};
-use crate::{Actor, Error, Result, pagination};
+use crate::storage::entity::{api_key, user, workspace};
+use crate::storage::write::Write;
+use crate::{Actor, ConflictCode, Error, Result, pagination};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
-use registry_core::id::ApiKeyId;
-use registry_core::permission::{Permission, Role, SCOPES, is_scope, scope_names};
+use registry_core::id::{ApiKeyId, UserId, WorkspaceId};
+use registry_core::permission::{INVOKE, Permission, Role, SCOPES, is_hosted_scope, is_scope, scope_names};
 use registry_core::slug::Reference;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{
@@ -47,6 +48,8 @@ pub struct NewApiKey {
 pub struct ApiKeyFilter {
     /// `Some(true)`: only revoked or expired keys; `Some(false)`: only valid ones.
     pub ended: Option<bool>,
+    /// Only keys that are bound to this workspace.
+    pub workspace: Option<WorkspaceId>,
 }
 
 /// A new key; the only time that its text is shown.
@@ -67,9 +70,57 @@ impl std::fmt::Debug for CreatedApiKey {
 }
 
 impl ApiKeys<'_> {
+    /// Creates a key of one of the hosted product's kinds, which decides its role. Without scopes it may call through
+    /// gateways, nothing else. A key of a user is revoked when the user is deactivated.
+    pub async fn create_of_kind(
+        self,
+        actor: &Actor,
+        new: NewApiKey,
+        kind: ApiKeyKind,
+        user: Option<UserId>,
+    ) -> Result<CreatedApiKey> {
+        let refuse = |pointer: &'static str, code: &'static str, why: &str| {
+            Err(Error::invalid(Finding::error(pointer, code, why.to_owned())))
+        };
+        if kind.is_bound() != new.workspace.is_some() {
+            return if kind.is_bound() {
+                refuse("/workspace_id", "missing_member", "Name the workspace that the key is bound to.")
+            } else {
+                let why = "A key of the organisation is bound to no workspace. Leave this out, or create a key of a workspace.";
+                refuse("/workspace_id", "invalid_value", why)
+            };
+        }
+        if kind.is_for_user() && user.is_none() {
+            return refuse("/user_id", "missing_member", "Name the user that the key is for.");
+        }
+        let mut new = NewApiKey { role: kind.role(), ..new };
+        let mut findings = Vec::new();
+        if new.scopes.is_empty() {
+            new.scopes.push(INVOKE.to_owned());
+            findings.push(Finding::notice(
+                "/scopes",
+                "scope_without_effect",
+                "No scope was named: the key may call through gateways (`mcp.invoke`), and do nothing here.",
+            ));
+        }
+        let user = user.filter(|_| kind.is_for_user());
+        let mut made = self.insert(actor, new, Some((kind, user))).await?;
+        made.findings.extend(findings);
+        Ok(made)
+    }
+
     /// Creates a key. A caller with scopes cannot create a key that may do more, and a caller whose key or token
     /// expires cannot create one that expires later.
     pub async fn create(self, actor: &Actor, new: NewApiKey) -> Result<CreatedApiKey> {
+        self.insert(actor, new, None).await
+    }
+
+    async fn insert(
+        self,
+        actor: &Actor,
+        new: NewApiKey,
+        kind: Option<(ApiKeyKind, Option<UserId>)>,
+    ) -> Result<CreatedApiKey> {
         actor.require_organisation(Permission::ManageKeys)?;
         let name = naming::name(&new.name, "/name")?;
         check_scopes(&new.scopes)?;
@@ -87,7 +138,13 @@ impl ApiKeys<'_> {
             )));
         }
         let (expires_at, finding) = chain::end_of(actor, new.expires_at)?;
+        let mut findings = without_effect(&new.scopes);
+        findings.extend(finding);
         let mut write = self.registry.begin_write(actor).await?;
+        let user = kind.and_then(|(_, user)| user);
+        if let Some(user) = user {
+            require_user(&write, user).await?;
+        }
         let workspace = match &new.workspace {
             Some(reference) => Some(workspaces::find(&write.txn, actor, reference).await?),
             None => None,
@@ -110,20 +167,20 @@ impl ApiKeys<'_> {
             reason,
             replaced_by: None,
             made_by: chain::key_of(actor),
+            kind: kind.map(|(kind, _)| kind.as_str().to_owned()),
+            user_id: user.map(|user| user.0),
+            updated_at: None,
         };
         model.clone().into_active_model().reset_all().insert(&write.txn).await?;
         write.audit(event(AuditAction::ApiKeyCreated, &model).after(serde_json::json!({
             "name": model.name, "prefix": model.prefix, "role": model.role, "scopes": new.scopes,
             "expires_at": expires_at, "reason": model.reason, "made_by": model.made_by,
+            "kind": model.kind, "user_id": model.user_id,
         })));
         write.identities_changed();
         write.commit().await?;
         let workspace = workspace.as_ref().map(workspaces::as_ref).transpose()?;
-        Ok(CreatedApiKey {
-            key,
-            record: into_key(model, workspace)?,
-            findings: finding.into_iter().collect(),
-        })
+        Ok(CreatedApiKey { key, record: into_key(model, workspace)?, findings })
     }
 
     /// Keys, newest first.
@@ -144,6 +201,9 @@ impl ApiKeys<'_> {
                 select = select.filter(RevokedAt.is_null()).filter(lasting);
             }
             None => {}
+        }
+        if let Some(workspace) = filter.workspace {
+            select = select.filter(api_key::Column::WorkspaceId.eq(workspace.0));
         }
         let place = request.cursor.map(|cursor| vec![cursor.id().into()]);
         let (db, order) = (self.registry.db(), newest_first());
@@ -221,8 +281,33 @@ fn newest_first() -> ListOrder<api_key::Model> {
     ListOrder { terms: vec![(api_key::Column::Id.into_simple_expr(), Order::Desc)], place: |row| (0, row.id) }
 }
 
+/// A notice for each scope that gives nothing here.
+fn without_effect(scopes: &[String]) -> Vec<Finding> {
+    let place = |index| format!("/scopes/{index}");
+    let odd = scopes.iter().enumerate().filter(|(_, scope)| *scope != INVOKE && is_hosted_scope(scope));
+    odd.map(|(index, scope)| {
+        let why = format!("`{scope}` is kept with the key and gives nothing here.");
+        Finding::notice(place(index), "scope_without_effect", why)
+    })
+    .collect()
+}
+
+/// Refuses a user who may not sign in.
+async fn require_user(write: &Write<'_>, user: UserId) -> Result<()> {
+    let row = user::Entity::find_by_id(user.0).one(&write.txn).await?;
+    let row = row.ok_or_else(|| Error::not_found("user", user))?;
+    if row.deactivated_at.is_some() {
+        return Err(Error::Conflict {
+            code: ConflictCode::PersonDeactivated,
+            message: "This user is deactivated. Reactivate the user first.".to_owned(),
+            pointer: None,
+        });
+    }
+    Ok(())
+}
+
 /// Refuses unknown scopes.
-fn check_scopes(scopes: &[String]) -> Result<()> {
+pub(crate) fn check_scopes(scopes: &[String]) -> Result<()> {
     let Some(index) = scopes.iter().position(|scope| !is_scope(scope)) else { return Ok(()) };
     let all = scope_names().join(", ");
     Err(Error::invalid(Finding::error(

@@ -5,3 +5,4 @@ pub(crate) mod chain;
 pub(crate) mod format;
 pub(crate) mod record;
 pub(crate) mod rotation;
+pub(crate) mod update;

@@ -3,11 +3,11 @@
 use crate::Result;
 use crate::lookup::workspaces::WorkspaceRef;
 use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::{json, moment};
+use crate::storage::columns::{json, moment, word};
 use crate::storage::entity::api_key;
 use crate::storage::write::Event;
 use registry_core::clock::Timestamp;
-use registry_core::id::{ApiKeyId, WorkspaceId};
+use registry_core::id::{ApiKeyId, UserId, WorkspaceId};
 use registry_core::permission::Role;
 
 /// An API key without its text.
@@ -43,6 +43,65 @@ pub struct ApiKey {
     pub replaced_by: Option<ApiKeyId>,
     /// The key that created it; `None`: a user, a token or the operator did.
     pub made_by: Option<ApiKeyId>,
+    /// Its kind, if it was created as one of the hosted product's kinds.
+    pub kind: Option<ApiKeyKind>,
+    /// The user that it is for; `None`: it is for a program.
+    pub user: Option<UserId>,
+    /// When name, scopes or expiry were last changed.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// The kinds of keys of the hosted product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiKeyKind {
+    /// Of a program, in the whole organisation.
+    OrganisationService,
+    /// Of a user, in the whole organisation.
+    OrganisationUser,
+    /// Of a program, in one workspace.
+    WorkspaceService,
+    /// Of a user, in one workspace.
+    WorkspaceUser,
+}
+
+impl ApiKeyKind {
+    const ALL: [Self; 4] =
+        [Self::OrganisationService, Self::OrganisationUser, Self::WorkspaceService, Self::WorkspaceUser];
+
+    /// The word on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrganisationService => "organisation-service",
+            Self::OrganisationUser => "organisation-user",
+            Self::WorkspaceService => "workspace-service",
+            Self::WorkspaceUser => "workspace-user",
+        }
+    }
+
+    /// The kind of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Whether keys of this kind belong to a user.
+    pub fn is_for_user(self) -> bool {
+        matches!(self, Self::OrganisationUser | Self::WorkspaceUser)
+    }
+
+    /// Whether keys of this kind are bound to a workspace.
+    pub fn is_bound(self) -> bool {
+        matches!(self, Self::WorkspaceService | Self::WorkspaceUser)
+    }
+
+    /// The role that the scopes of a key of this kind narrow.
+    pub fn role(self) -> Role {
+        match self {
+            Self::OrganisationService => Role::Admin,
+            Self::WorkspaceService => Role::Manager,
+            // What a user may change is decided when the user signs in.
+            Self::OrganisationUser | Self::WorkspaceUser => Role::Viewer,
+        }
+    }
 }
 
 impl ApiKey {
@@ -69,6 +128,12 @@ pub(crate) fn into_key(model: api_key::Model, workspace: Option<WorkspaceRef>) -
         revoked_at: model.revoked_at.map(moment),
         replaced_by: model.replaced_by.map(ApiKeyId),
         made_by: model.made_by.map(ApiKeyId),
+        kind: model
+            .kind
+            .map(|kind| word(ApiKeyKind::parse, &kind, "api_key", "kind", model.id))
+            .transpose()?,
+        user: model.user_id.map(UserId),
+        updated_at: model.updated_at.map(moment),
     })
 }
 

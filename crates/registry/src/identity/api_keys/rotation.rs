@@ -57,6 +57,7 @@ impl ApiKeys<'_> {
             last_address: None,
             created_by: write.actor_name(),
             created_at: now,
+            updated_at: None,
             ..old.clone()
         };
         new.clone().into_active_model().reset_all().insert(&write.txn).await?;

@@ -2,7 +2,7 @@
 
 use super::{approach, chosen, draft, event, snapshot};
 use crate::access::changes;
-use crate::access::changes::AccessChange;
+use crate::access::request::AccessChange;
 use crate::configuration::costs::Affected;
 use crate::integrations::Drafts;
 use crate::servers::crud::NewServer;
@@ -122,7 +122,8 @@ impl Drafts<'_> {
             let first =
                 self.registry.servers().create_in(write, actor, new(Some(made.slug.clone())), None).await;
             let server = match first {
-                Err(Error::Conflict { code: ConflictCode::SlugTaken, .. }) => {
+                // The slugs of integrations may be shorter and longer than those of servers.
+                Err(Error::Conflict { code: ConflictCode::SlugTaken, .. } | Error::Invalid(_)) => {
                     self.registry.servers().create_in(write, actor, new(None), None).await?
                 }
                 other => other?,

@@ -214,10 +214,13 @@ async fn save(
     mut after: draft::Model,
     action: AuditAction,
 ) -> Result<draft::Model> {
-    after.updated_at = write.millis();
+    if after != *before {
+        write.audit(event(action, &after).before(snapshot(before)).after(snapshot(&after)));
+        after.updated_at = write.millis();
+    }
+    // A step that says the same again shows that the draft is still in use.
     after.expires_at = millis(write.now + DRAFT_TTL);
     after.clone().into_active_model().reset_all().update(&write.txn).await?;
-    write.audit(event(action, &after).before(snapshot(before)).after(snapshot(&after)));
     Ok(after)
 }
 

@@ -168,7 +168,7 @@ impl Integrations<'_> {
             Ok(url) => item.url = url,
             Err(error) => add(findings_of(error)),
         }
-        let slug = match item.slug.as_deref().map(slugs::given_slug).transpose() {
+        let slug = match item.slug.as_deref().map(slugs::given_integration_slug).transpose() {
             Ok(slug) => slug,
             Err(error) => {
                 add(findings_of(error));

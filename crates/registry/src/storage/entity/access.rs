@@ -27,6 +27,8 @@ pub struct Model {
     pub created_by: String,
     /// Name of the actor who last wrote the row.
     pub updated_by: String,
+    /// Whether the API last named the workspace of the row by its slug, and shows it so. Written by changes of access.
+    pub by_slug: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -38,6 +38,12 @@ pub struct Model {
     pub replaced_by: Option<Uuid>,
     /// The key whose holder created this one; null: a user, a token or the operator did.
     pub made_by: Option<Uuid>,
+    /// What the hosted product calls the key, a word of `ApiKeyKind`; null: it was made with a role.
+    pub kind: Option<String>,
+    /// The user that the key is for; null: it is for a program.
+    pub user_id: Option<Uuid>,
+    /// When name, scopes or expiry were last changed, in epoch milliseconds; null: never.
+    pub updated_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
