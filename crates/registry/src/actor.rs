@@ -3,10 +3,7 @@
 use crate::{Error, Registry, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{SessionId, WorkspaceId};
-use registry_core::permission::{Permission, Role};
-
-/// The scope of keys and tokens that may use servers through a gateway.
-pub(crate) const INVOKE: &str = "mcp.invoke";
+use registry_core::permission::{INVOKE, Permission, Role};
 
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -252,7 +252,8 @@ pub(crate) async fn list_server_user_access(
     let (server, search) = (named(&caller, &path)?, query::filled(asked.search));
     let found = state.registry.access().users(&caller.actor, &server, search, page).await?;
     let default = json!(DefaultAccess::of(found.allows_users));
-    let runtime = request.headers().get(SDK_RUNTIME).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let runtime =
+        request.headers().get(SDK_RUNTIME).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_python = runtime.ends_with("Python") || runtime == "PyPy";
     let view = UserAccessListView {
         object: "list",

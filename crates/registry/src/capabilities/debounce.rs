@@ -28,8 +28,9 @@ impl Debounce {
     pub(super) fn report(&self, what: &'static str, owner: Uuid, text: &[u8]) -> Option<Report> {
         let said = Report { key: (what, owner), digest: Sha256::digest(text).into() };
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let known =
-            last.get(&said.key).is_some_and(|(digest, at)| *digest == said.digest && at.elapsed() < REPEAT_INTERVAL);
+        let known = last
+            .get(&said.key)
+            .is_some_and(|(digest, at)| *digest == said.digest && at.elapsed() < REPEAT_INTERVAL);
         (!known).then_some(said)
     }
 

@@ -261,7 +261,11 @@ impl Gateway<'_> {
         let ids: Vec<Uuid> = api_key::Entity::find()
             .select_only()
             .column(api_key::Column::Id)
-            .filter(api_key::Column::RevokedAt.gt(since))
+            .filter(
+                Condition::any()
+                    .add(api_key::Column::RevokedAt.gt(since))
+                    .add(api_key::Column::UpdatedAt.gt(since)),
+            )
             .order_by_asc(api_key::Column::Id)
             .limit(MAX_SERVERS as u64)
             .into_tuple()
