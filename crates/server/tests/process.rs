@@ -130,5 +130,20 @@ fn demo_shows_the_main_job() {
     for part in ["\"client_name\": \"Acme Corp MCP Gateway\"", "client_id   ", "/oauth/upstream-callback"] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
+    let steps = [
+        "1  User requests tool from MCP server",
+        "2  The gateway initiates OAuth flow with authorization server",
+        "3  Authorization server shows consent screen with client metadata",
+        "4  User sees your company name/logo",
+        "   Acme Corp MCP Gateway",
+        "   Logo: https://acme.com/assets/logo.png",
+        "5  User authorizes access",
+        "6  Flow completes normally",
+        "tools/call whoami answered",
+    ];
+    let mut rest = printed.as_str();
+    for step in steps {
+        rest = rest.split_once(step).unwrap_or_else(|| panic!("{step}: {printed}")).1;
+    }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left in the working directory");
 }

@@ -1,8 +1,11 @@
 //! `mcp-registry demo`: the registry and a sandbox upstream in this process, and the main job done through the public
-//! API, step by step, each step checked.
+//! API, step by step, each step checked. Then a user asks a gateway for a tool, up to its answer.
 
 mod client;
 mod expected;
+mod gateway;
+mod mcp;
+mod steps;
 
 use super::serve::{self, Running};
 use super::shutdown::ShutdownSignal;
@@ -10,13 +13,15 @@ use super::{CommandError, print, user};
 use crate::cli::Serve;
 use crate::config::{Config, DatabaseUrl};
 use crate::telemetry;
-use client::{Client, get_text};
+use client::{Client, get_text, http};
 use expected::{ACME, ACME_NAME, expected_request};
+use gateway::{RunningGateway, TOOL_PATH};
 use registry::NewApiKey;
 use registry_core::permission::Role;
 use registry_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
 use std::fs::Permissions;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -32,6 +37,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 struct Stage {
     registry: Running,
     sandbox: Sandbox,
+    /// Where the gateway will serve; its address is in `config`.
+    gateway: TcpListener,
     config: Config,
     folder: TempDir,
 }
@@ -41,9 +48,16 @@ pub(super) async fn run(once: bool, mut shutdown: ShutdownSignal) -> Result<(), 
     let interrupted = || CommandError::new("Interrupted.");
     let stage = shutdown.run_until(Box::pin(set_up())).await.ok_or_else(interrupted)??;
     let outcome = shutdown.run_until(show(&stage, once)).await.ok_or_else(interrupted).flatten();
-    if outcome.is_ok() && !once {
-        shutdown.received().await;
-    }
+    let outcome = match outcome {
+        Ok(gateway) => {
+            if !once {
+                shutdown.received().await;
+            }
+            gateway.stop().await;
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
     stage.registry.stop().await;
     stage.sandbox.stop().await;
     let folder = stage.folder.path().to_owned();
@@ -65,21 +79,25 @@ async fn set_up() -> Result<Stage, CommandError> {
     config.database.url =
         DatabaseUrl::from(format!("sqlite://{}?mode=rwc", folder.path().join("registry.sqlite").display()));
     config.egress.allow_http_loopback = true;
+    let failed =
+        |error: std::io::Error| CommandError::new(format!("No port for the demo's gateway: {error}."));
+    let gateway = TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+    config.gateway.urls = vec![format!("http://{}", gateway.local_addr().map_err(failed)?)];
     "warn".clone_into(&mut config.log.level);
     telemetry::init(&config.log);
     let sandbox = Sandbox::start(Options::default())
         .await
         .map_err(|error| CommandError::new(format!("The sandbox cannot be started: {error}.")))?;
     let registry = serve::start(&config, Serve::default()).await?;
-    Ok(Stage { registry, sandbox, config, folder })
+    Ok(Stage { registry, sandbox, gateway, config, folder })
 }
 
 /// The steps. Each prints its result and fails if it is not what the documentation promises.
-async fn show(stage: &Stage, once: bool) -> Result<(), CommandError> {
+async fn show(stage: &Stage, once: bool) -> Result<RunningGateway, CommandError> {
     let base = stage.config.public_url(stage.registry.address());
     let admin = Client::new(&base, &admin_key(stage).await?)?;
 
-    heading(1, "What is running")?;
+    heading('A', "What is running")?;
     print(format_args!(
         "   registry              {base}   (its database: {})",
         stage.folder.path().display()
@@ -89,22 +107,27 @@ async fn show(stage: &Stage, once: bool) -> Result<(), CommandError> {
         stage.sandbox.mcp_url()
     ))?;
     print(format_args!("   its OAuth server      {}", stage.sandbox.issuer()))?;
+    let gateway_url = &stage.config.gateway.urls[0];
+    print(format_args!("   gateway               {gateway_url}   (on the Rust client library)"))?;
 
     let server = save(stage, &admin).await?;
-    heading(2, "What was saved: integration, Advanced Configuration, and a server in the workspace `acme`")?;
+    heading(
+        'B',
+        "What was saved: integration, Advanced Configuration, and a server in the workspace `acme`",
+    )?;
     print(indented(ACME))?;
     print("   findings: none")?;
 
     let registration = registered(&admin, &server).await?;
     let (request, client_id) = received(stage)?;
-    heading(3, "What the OAuth server received: POST /register")?;
+    heading('C', "What the OAuth server received: POST /register")?;
     print(pretty(&request))?;
     compare(&request, &expected_request(&stage.config)?)?;
     print(
         "   = the saved metadata + the defaults + redirect_uris (always the gateway's) + application_type",
     )?;
 
-    heading(4, "What was recorded")?;
+    heading('D', "What was recorded")?;
     let recorded = registration["client_id"].as_str().unwrap_or_default();
     if recorded != client_id {
         return Err(CommandError::new(format!(
@@ -114,12 +137,19 @@ async fn show(stage: &Stage, once: bool) -> Result<(), CommandError> {
     print(format_args!("   client_id   {client_id}   for {WORKSPACE}/{INTEGRATION}"))?;
 
     let path = format!("/v1/gateway/servers/{WORKSPACE}/{INTEGRATION}");
-    let document = gateway_document(&admin, &base, &path).await?;
-    heading(5, &format!("What a gateway fetches: GET {path}"))?;
+    let key = gateway_key(&admin).await?;
+    let document = Client::new(&base, &key)?.get(&path).await?;
+    heading('E', &format!("What a gateway fetches: GET {path}"))?;
     print(pretty(&document))?;
     if document["client"]["client_id"].as_str() != Some(client_id.as_str()) {
         return Err(CommandError::new("The gateway's document does not contain the issued client_id."));
     }
+
+    let listener = stage.gateway.try_clone();
+    let listener = listener.map_err(|error| CommandError::new(format!("The gateway's port: {error}.")))?;
+    let gateway = RunningGateway::start(listener, &base, key, format!("{WORKSPACE}/{INTEGRATION}"), http()?)?;
+    print("\n   Everything is ready for users. One comes now:")?;
+    steps::play(gateway_url).await?;
 
     let consent = stage.sandbox.consent_url(&client_id);
     if !get_text(&consent).await?.contains(ACME_NAME) {
@@ -130,15 +160,16 @@ async fn show(stage: &Stage, once: bool) -> Result<(), CommandError> {
     let link = format!("{link}&next={page}");
     // Looking does not use it up: the page behind it has a button.
     get_text(&link).await?;
-    heading(6, if once { "Where to look (without --once all of this stays up)" } else { "Where to look" })?;
+    heading('F', if once { "Where to look (without --once all of this stays up)" } else { "Where to look" })?;
     print(format_args!("   Advanced configuration   {link}   (signs you in, once)"))?;
     print(format_args!("   Registrations            {base}/ui/registrations"))?;
     print(format_args!("   API reference            {base}/docs/"))?;
     print(format_args!("   Consent page             {consent}   (now shows \"{ACME_NAME}\")"))?;
+    print(format_args!("   The six steps again      {gateway_url}{TOOL_PATH}   (in a browser)"))?;
     if !once {
         print("\nCtrl-C ends the demo; nothing is kept.")?;
     }
-    Ok(())
+    Ok(gateway)
 }
 
 /// The one thing that cannot be done through the API: the first key.
@@ -231,11 +262,10 @@ fn received(stage: &Stage) -> Result<(Value, String), CommandError> {
     Ok((one.body.clone(), client_id))
 }
 
-/// Fetches the document as a gateway does: with a key of that role, made through the API.
-async fn gateway_document(admin: &Client, base: &str, path: &str) -> Result<Value, CommandError> {
+/// A key of the role `gateway`, made through the API.
+async fn gateway_key(admin: &Client) -> Result<String, CommandError> {
     let key = admin.post("/v1/api-keys", &json!({ "name": "demo gateway", "role": "gateway" })).await?;
-    let key = key["key"].as_str().ok_or_else(|| CommandError::new("The answer has no key."))?;
-    Client::new(base, key)?.get(path).await
+    key["key"].as_str().map(str::to_owned).ok_or_else(|| CommandError::new("The answer has no key."))
 }
 
 /// Fails with the members that differ.
@@ -262,7 +292,7 @@ fn compare(received: &Value, expected: &Value) -> Result<(), CommandError> {
     )))
 }
 
-fn heading(number: u8, text: &str) -> Result<(), CommandError> {
+fn heading(number: impl std::fmt::Display, text: &str) -> Result<(), CommandError> {
     print(format_args!("\n{number}  {text}"))
 }
 

@@ -62,10 +62,12 @@ pub(super) async fn get_text(url: &str) -> Result<String, CommandError> {
         .map_err(failed)
 }
 
+/// An HTTP client that follows no redirect.
 #[expect(clippy::disallowed_methods, reason = "the demo is a caller of the API, not the product calling out")]
-fn http() -> Result<reqwest::Client, CommandError> {
+pub(super) fn http() -> Result<reqwest::Client, CommandError> {
     reqwest::Client::builder()
         .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
         .timeout(REQUEST_TIMEOUT)
         .build()
         .map_err(|error| CommandError::new(format!("No HTTP client: {error}.")))
