@@ -26,7 +26,7 @@ async function shoot(html, width, path, quality) {
 
 // The sheet shows the main pages, in both themes and narrow.
 const MAIN = [
-  'integrations', 'integration', 'wizard-url', 'configuration', 'configuration-form', 'organisation', 'access', 'registrations',
+  'integrations', 'integration', 'wizard-url', 'configuration', 'configuration-form', 'organisation', 'access', 'capabilities', 'server-users', 'registrations',
   'registration-failed', 'history', 'workspaces', 'workspace', 'api-keys', 'audit', 'settings', 'people', 'person', 'sign-in', 'account', 'integration-delete',
 ];
 const isMain = (name) => MAIN.some((main) => [`${main}-light-1440.png`, `${main}-dark-1440.png`, `${main}-light-390.png`].includes(name));

@@ -42,7 +42,13 @@ const UPSTREAMS = [
 
 /** What the registry's configuration must declare for it, as `files` of `startRegistry`. */
 export const DEMO_FILES = {
-  'registry.toml': '[secrets.wiki]\nfile = "wiki.secret"\n',
+  'registry.toml': `[secrets.wiki]
+file = "wiki.secret"
+[gateway.portkey]
+enabled = true
+sync_token = "a-token-of-two-gateways"
+sync_urls = ["http://127.0.0.1:9", "http://localhost:9"]
+`,
   'wiki.secret': '{ "x-api-key": "another-secret" }',
 };
 
@@ -65,8 +71,38 @@ export async function demoData(t, registry) {
   const registrations = await until(api, (all) => all.length >= 12 && all.every(rests));
   const of = (slug) => registrations.find(({ mcp_integration_slug: integration }) => integration === slug).id;
   await outdate(api, gateway, 'atlassian', 'atlassian-acme-prod');
+  await capabilities(api, gateway);
   const ids = await people(api);
   return { ...ids, outdated: of('atlassian'), registered: of('linear'), failed: of('snowflake'), unconfirmed: of('notion'), retrying: of('datadog') };
+}
+
+const ICON = `data:image/svg+xml,${encodeURIComponent('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 20"><rect width="20" height="20" rx="5" fill="#5e6ad2"/><path d="M5 11l4 4M5 7l8 8M8 5l7 7" stroke="#fff" stroke-width="2"/></svg>')}`;
+const LONG = 'Lists the issues of a team, newest first. Filters are combined; a filter that is absent does not narrow. '.repeat(6);
+
+const OFFERED = [
+  { type: 'tool', name: 'create_issue', title: 'Create an issue', description: 'Creates an issue in a team.' },
+  { type: 'tool', name: 'delete_issue', title: 'Delete an issue', description: 'Deletes an issue and its comments. This cannot be undone.' },
+  { type: 'tool', name: 'list_issues', description: LONG },
+  { type: 'tool', name: 'search_issues_by_label_and_assignee_across_every_team_of_the_workspace', description: 'Full text search.' },
+  { type: 'prompt', name: 'triage', title: 'Triage', description: 'Sorts new issues by urgency.' },
+  { type: 'resource', name: 'Roadmap', uri: `https://linear.example/acme/documents/${'roadmap-2027-'.repeat(12)}draft?version=3&format=markdown`, description: 'The roadmap as Markdown.' },
+  { type: 'resource', name: 'Labels', uri: 'linear://labels' },
+  { type: 'resource_template', name: 'Issue', uri_template: 'linear://issues/{team}/{number}' },
+];
+
+// What gateways see at a server, switches at both levels, and users with an entry of their own.
+async function capabilities(api, gateway) {
+  const at = (what) => `/v1/mcp-servers/linear-acme-prod/${what}?workspace_id=acme-prod`;
+  await gateway('POST', at('capabilities/sync'), { capabilities: OFFERED });
+  await gateway('POST', at('metadata/sync'), {
+    server_name: 'linear-mcp', server_version: '1.4.0', protocol_version: '2025-11-25', title: 'Linear', website_url: 'https://linear.app',
+    description: 'Issues, projects and documents of Linear.', capability_flags: { tools: { listChanged: true }, prompts: {}, resources: {} },
+    instructions: 'Search before you create an issue.', icons: [{ src: 'https://linear.app/icon.png' }, { src: ICON }],
+  });
+  await api('PUT', '/v1/mcp-integrations/linear/capabilities', { capabilities: [{ type: 'tool', name: 'delete_issue', enabled: false }, { type: 'tool', name: 'drop_workspace', enabled: false }] });
+  await api('PUT', at('capabilities'), { capabilities: [{ type: 'prompt', name: 'triage', enabled: false }] });
+  const { id } = await api('POST', '/v1/users', { email: 'margaret@acme.com', name: 'Margaret Hamilton', role: 'viewer' });
+  await api('PUT', at('user-access'), { user_access: [{ user_id: id, enabled: false }] });
 }
 
 // A user with roles in two workspaces who has never signed in, and a deactivated user.

@@ -2,6 +2,7 @@
 
 mod audit;
 pub(crate) mod authorization;
+mod capabilities;
 mod choices;
 mod consent;
 mod drafts;
@@ -19,6 +20,8 @@ mod roles;
 mod saving;
 mod sessions;
 mod statements;
+mod upstreams;
+mod user_access;
 
 use registry::{Channel, NewUser, RequestContext, Roles};
 use registry_core::examples::ENTERPRISE_COMPLIANCE;

@@ -75,6 +75,9 @@ const TABLE: &[Row] = &[
     Row("GET /integrations/{integration}", PAGE),
     Row("GET /integrations/{integration}/access", PAGE),
     Row("POST /integrations/{integration}/access", SEND),
+    Row("GET /integrations/{integration}/capabilities", PAGE),
+    Row("POST /integrations/{integration}/capabilities", SEND),
+    Row("POST /integrations/{integration}/capabilities/off", SEND),
     Row("POST /integrations/{integration}/check", [401, 404, 403, 200, 200]),
     Row("GET /integrations/{integration}/config", PAGE),
     Row("POST /integrations/{integration}/config", SEND),
@@ -164,6 +167,9 @@ const TABLE: &[Row] = &[
     Row("GET /workspaces/{workspace}/servers/new", EDIT),
     Row("POST /workspaces/{workspace}/servers/new", SEND),
     Row("GET /workspaces/{workspace}/servers/{server}", PAGE),
+    Row("GET /workspaces/{workspace}/servers/{server}/capabilities", PAGE),
+    Row("POST /workspaces/{workspace}/servers/{server}/capabilities", SEND),
+    Row("POST /workspaces/{workspace}/servers/{server}/capabilities/off", SEND),
     Row("GET /workspaces/{workspace}/servers/{server}/config", PAGE),
     Row("POST /workspaces/{workspace}/servers/{server}/config", SEND),
     Row("GET /workspaces/{workspace}/servers/{server}/delete", EDIT),
@@ -173,6 +179,8 @@ const TABLE: &[Row] = &[
     Row("GET /workspaces/{workspace}/servers/{server}/history", PAGE),
     Row("GET /workspaces/{workspace}/servers/{server}/history/restore", PAGE),
     Row("POST /workspaces/{workspace}/servers/{server}/history/restore", SEND),
+    Row("GET /workspaces/{workspace}/servers/{server}/users", PAGE),
+    Row("POST /workspaces/{workspace}/servers/{server}/users", SEND),
 ];
 
 /// A form that is good, as it is sent for a route.
@@ -189,6 +197,15 @@ pub(super) fn form(route: &str) -> &'static [(&'static str, &'static str)] {
         "/integrations/new" => &[("url", NOWHERE), ("name", "New"), ("intent", "draft")],
         "/integrations/new/import" => &[("text", IMPORT), ("intent", "import")],
         "/integrations/{integration}/access" => &[("confirmed", "1")],
+        "/integrations/{integration}/capabilities"
+        | "/workspaces/{workspace}/servers/{server}/capabilities" => &[("was_on", "tool:delete_issue")],
+        "/integrations/{integration}/capabilities/off"
+        | "/workspaces/{workspace}/servers/{server}/capabilities/off" => {
+            &[("kind", "tool"), ("name", "drop_table")]
+        }
+        "/workspaces/{workspace}/servers/{server}/users" => {
+            &[("everybody_was", "allow"), ("everybody", "deny"), ("access", "deny:ann")]
+        }
         "/integrations/{integration}/delete" | "/workspaces/{workspace}/servers/{server}/delete" => {
             &[("slug", "linear")]
         }

@@ -86,6 +86,27 @@ const TABLE: &[Row] = &[
         &["every_new", "confirmed"],
     ),
     Row(
+        "/integrations/{integration}/capabilities",
+        &[("was_on", "tool:a"), ("was_off", "tool:b"), ("on", "tool:b")],
+        &["was_on", "was_off", "on"],
+    ),
+    Row("/integrations/{integration}/capabilities/off", &[("kind", "tool"), ("name", "a")], &["kind"]),
+    Row(
+        "/workspaces/{workspace}/servers/{server}/capabilities",
+        &[("was_on", "tool:a"), ("was_off", "tool:b"), ("on", "tool:b")],
+        &["was_on", "was_off", "on"],
+    ),
+    Row(
+        "/workspaces/{workspace}/servers/{server}/capabilities/off",
+        &[("kind", "tool"), ("name", "a")],
+        &["kind"],
+    ),
+    Row(
+        "/workspaces/{workspace}/servers/{server}/users",
+        &[("everybody_was", "allow"), ("everybody", "deny"), ("was", "default"), ("access", "deny:a")],
+        &["everybody_was", "everybody", "was", "access"],
+    ),
+    Row(
         "/integrations/new",
         &[("url", URL), ("name", "Draft"), ("transport", "http"), ("intent", "draft")],
         &["transport", "intent"],

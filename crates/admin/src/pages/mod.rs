@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod api_keys;
 mod audit;
+mod capabilities;
 mod configuration;
 mod drafts;
 pub(crate) mod failure;
@@ -17,6 +18,7 @@ mod search;
 mod settings;
 mod shortcuts;
 pub(crate) mod sign_in;
+mod user_access;
 mod workspaces;
 
 use crate::http::session::SignedInUser;
@@ -35,6 +37,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(configuration::routes)
         .configure(preflight::routes)
         .configure(access::routes)
+        .configure(capabilities::routes)
+        .configure(user_access::routes)
         .configure(integrations::routes)
         .configure(registrations::routes)
         .configure(orphans::routes)

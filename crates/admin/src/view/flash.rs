@@ -64,6 +64,12 @@ pub(super) fn flash(request: &HttpRequest) -> Option<String> {
         },
         "entered" => "The client is entered. It is taken over now.".to_owned(),
         "token" => "The token is kept sealed. It is tried again now.".to_owned(),
+        "switched" => match number() {
+            0 => "Nothing was switched.".to_owned(),
+            switched => format!("Saved: {switched} switched."),
+        },
+        "off" => "It is off. It stays off when it is seen later.".to_owned(),
+        "users" => "User access is saved.".to_owned(),
         "access" => "Workspace access is saved.".to_owned(),
         "changed" => "Saved.".to_owned(),
         "nothing" => "Nothing was ticked, so nothing is done.".to_owned(),

@@ -9,6 +9,7 @@ mod known_server;
 mod place;
 mod shell;
 mod text;
+mod upstream;
 
 pub(crate) use browser::browser;
 pub(crate) use chip::*;
@@ -19,6 +20,7 @@ pub(crate) use known_server::KnownServerBox;
 pub(crate) use place::{Around, Place};
 pub(crate) use shell::{SHORTCUTS_COOKIE, Shell, THEME_COOKIE};
 pub(crate) use text::*;
+pub(crate) use upstream::{declared, sync_state, upstream_icon, upstream_line};
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

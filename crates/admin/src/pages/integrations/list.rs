@@ -4,15 +4,17 @@ use super::all_workspaces;
 use super::query::{PAGE_SIZES, Query};
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Around, Shell, go, html};
+use crate::view::{Around, Shell, go, html, upstream_line};
 use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use registry::{Health, Integration, IntegrationViews, PageRequest, Workspace};
 use registry_core::clock::Timestamp;
+use registry_core::id::IntegrationId;
 use registry_core::metadata::AdvancedConfiguration;
 use registry_core::registration::RegistrationMethod;
+use std::collections::HashMap;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config.service(home).service(list);
@@ -27,6 +29,8 @@ struct Page {
     shell: Shell,
     query: Query,
     items: Vec<Integration>,
+    /// Name and version of the upstreams of the items that are known.
+    upstreams: HashMap<IntegrationId, String>,
     workspaces: Vec<Workspace>,
     total: u64,
     total_text: String,
@@ -41,6 +45,11 @@ struct Page {
 }
 
 impl Page {
+    /// Name and version of the upstream of an integration; empty: nothing is known.
+    fn upstream(&self, integration: &Integration) -> &str {
+        self.upstreams.get(&integration.id).map_or("", String::as_str)
+    }
+
     /// The views: word in the URL, name, count, and the CSS class of an important count.
     fn tabs(&self) -> [(&'static str, &'static str, u64, &'static str); 5] {
         let bad = if self.views.attention > 0 { "bad" } else { "" };
@@ -147,8 +156,10 @@ async fn list(
     } else {
         0
     };
+    let infos = registry.capabilities().infos(actor, found.items.iter().map(|one| one.id.0)).await?;
     let page = Page {
         drafts,
+        upstreams: found.items.iter().map(|one| (one.id, upstream_line(infos.get(&one.id.0)))).collect(),
         shell,
         workspaces: all_workspaces(&signed_in).await?,
         views: registry.integrations().views(actor).await?,

@@ -11,7 +11,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
 use registry::{
-    AccessList, ConfigurationScope, Integration, IntegrationEvent, NewServer, PageRequest,
+    AccessList, ConfigurationScope, Integration, IntegrationEvent, KnownServerInfo, NewServer, PageRequest,
     RegistrationFilter, Server, ServerFilter, Workspace,
 };
 use registry_core::clock::Timestamp;
@@ -45,6 +45,8 @@ struct IntegrationPage {
     issuers: Vec<String>,
     /// The row of the table of known servers that its address or an issuer leads to.
     known: Option<&'static KnownServer>,
+    /// What its upstream says about itself.
+    upstream: KnownServerInfo,
     changes: Vec<IntegrationEvent>,
     /// The number of the current configuration version.
     revision: i64,
@@ -74,6 +76,7 @@ async fn show(
         states: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
         issuers: issuers.into_iter().collect(),
         known,
+        upstream: registry.capabilities().info_of_integration(actor, &reference).await?,
         changes: registry.integrations().events(actor, &reference, CHANGES).await?,
         revision: registry
             .configurations()

@@ -9,7 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use askama::Template;
-use registry::{Error, NewServer, Server, ServerChange, ServerRef, Workspace};
+use registry::{Error, KnownServerInfo, NewServer, Server, ServerChange, ServerRef, Workspace};
 use registry_core::clock::Timestamp;
 use registry_core::finding::Finding;
 use registry_core::permission::Permission;
@@ -156,6 +156,8 @@ async fn create(
 struct ShowPage {
     shell: Shell,
     server: Server,
+    /// What its upstream says about itself.
+    upstream: KnownServerInfo,
     may_serve: bool,
     now: Timestamp,
 }
@@ -177,12 +179,13 @@ async fn show(
     signed_in: SignedInUser,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Failure> {
-    let (_, server) = find(&signed_in, &path.0, &path.1).await?;
+    let (reference, server) = find(&signed_in, &path.0, &path.1).await?;
     let title = format!("{} / {}", server.workspace.slug, server.slug);
     let page = ShowPage {
         shell: Shell::of(&request, &signed_in, "workspaces", title),
         may_serve: signed_in.actor.can(Permission::UpdateServers),
         now: signed_in.registry.now(),
+        upstream: signed_in.registry.capabilities().info_of_server(&signed_in.actor, &reference).await?,
         server,
     };
     Ok(html(StatusCode::OK, &page)?)

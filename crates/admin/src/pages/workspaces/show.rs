@@ -2,14 +2,16 @@
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
-use crate::view::{Around, Place, Shell, html};
+use crate::view::{Around, Place, Shell, html, upstream_line};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use registry::{Server, ServerFilter, Workspace, WorkspaceIntegration};
+use registry_core::id::ServerId;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
 use serde::Deserialize;
+use std::collections::HashMap;
 
 /// Servers per page.
 const PAGE_SIZE: u64 = 50;
@@ -21,12 +23,21 @@ struct Page {
     workspace: Workspace,
     integrations: Vec<WorkspaceIntegration>,
     servers: Vec<Server>,
+    /// Name and version of the upstreams of the servers that are known.
+    upstreams: HashMap<ServerId, String>,
     total: String,
     q: String,
     previous: Option<String>,
     next: Option<String>,
     may_manage: bool,
     may_serve: bool,
+}
+
+impl Page {
+    /// Name and version of the upstream of a server; empty: nothing is known.
+    fn upstream(&self, server: &Server) -> &str {
+        self.upstreams.get(&server.id).map_or("", String::as_str)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -61,7 +72,11 @@ pub(super) async fn show(
         pairs.append_pair("q", &query.q).extend_pairs(place.fields());
         format!("/ui/workspaces/{}?{}", workspace.slug, pairs.finish())
     };
+    let owners = servers.items.iter().flat_map(|server| [server.id.0, server.integration.id.0]);
+    let infos = registry.capabilities().infos(actor, owners).await?;
+    let known = |server: &Server| infos.get(&server.id.0).or_else(|| infos.get(&server.integration.id.0));
     let page = Page {
+        upstreams: servers.items.iter().map(|one| (one.id, upstream_line(known(one)))).collect(),
         shell: Shell::of(&request, &signed_in, "workspaces", workspace.name.clone()),
         integrations: registry.workspaces().integrations(actor, &reference).await?,
         previous: previous.map(link),
