@@ -87,6 +87,7 @@ impl IntegrationAccess<'_> {
             return Err(Error::invalid(Finding::error("/workspaces", "too_many", message)));
         }
         let named = NamedWorkspaces::read(self.registry.db(), actor, model, changes).await?;
+        let stored = named.sealed_rows(self.registry.db()).await?;
         let mut report = Report::default();
         let mut seen = HashSet::new();
         let mut ready = Vec::with_capacity(changes.len());
@@ -102,7 +103,7 @@ impl IntegrationAccess<'_> {
             };
             let row = named.row(self.registry, model, workspace);
             let text = text.map(String::as_str);
-            match SealedChange::make(self.registry, self.registry.db(), index, text, &row).await {
+            match SealedChange::make(self.registry, self.registry.db(), index, text, &row, Some(&stored)).await {
                 Ok(one) => ready.push(Some(one)),
                 Err(Error::Invalid(findings)) => {
                     report.extend_below("", findings);
@@ -211,7 +212,7 @@ async fn apply_all(
             let ready = match ready.filter(|ready| ready.fits(&row)) {
                 Some(ready) => ready,
                 // The row changed since the text was sealed: seal again.
-                None => SealedChange::make(write.registry, &write.txn, index, text.as_deref(), &row).await?,
+                None => SealedChange::make(write.registry, &write.txn, index, text.as_deref(), &row, None).await?,
             };
             let PreparedConfiguration { stored, secrets: sealed } = ready.ready;
             report.extend_below("", stored.findings);

@@ -3,7 +3,8 @@
 use crate::access::request::AccessChange;
 use crate::configuration::access_rows::blank;
 use crate::lookup::workspaces;
-use crate::secrets::markers::{PreparedConfiguration, prepare};
+use crate::secrets::markers::{PreparedConfiguration, prepare, sealed_ids};
+use crate::secrets::reentered::{SealedRows, read_sealed};
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::owner::OwnerKind;
 use crate::{Actor, Error, Registry, Result};
@@ -38,11 +39,12 @@ impl SealedChange {
         index: usize,
         text: Option<&str>,
         row: &access::Model,
+        read: Option<&SealedRows>,
     ) -> Result<Self> {
         let prefix = format!("/workspaces/{index}/configurations");
         let stored_text = row.configuration.clone();
         let owner = OwnerKind::Access.with_id(row.id);
-        let ready = prepare(registry, db, owner, &prefix, text, stored_text.as_deref(), false).await?;
+        let ready = prepare(registry, db, owner, &prefix, text, stored_text.as_deref(), false, read).await?;
         Ok(Self { row: row.id, stored_text, ready })
     }
 
@@ -73,6 +75,13 @@ impl NamedWorkspaces {
             .all(db)
             .await?;
         Ok(Self { workspaces, rows: rows.into_iter().map(|row| (row.workspace_id, row)).collect() })
+    }
+
+    /// The stored secrets of the rows, read with one query.
+    pub(super) async fn sealed_rows(&self, db: &impl ConnectionTrait) -> Result<SealedRows> {
+        let texts = self.rows.values().map(|row| row.configuration.as_deref());
+        let ids: Vec<Uuid> = texts.flat_map(|text| sealed_ids(text).into_values()).map(|id| id.0).collect();
+        read_sealed(db, &ids).await
     }
 
     pub(super) fn workspace(&self, reference: &Reference) -> Result<&workspace::Model> {

@@ -157,9 +157,11 @@ impl<'a> Configurations<'a> {
         let owner = layer_row.owner();
         let mut ready = {
             let text = written.text.as_deref();
-            prepare(write.registry, &write.txn, owner, "", text, layer_row.text(), false).await?
+            prepare(write.registry, &write.txn, owner, "", text, layer_row.text(), false, None).await?
         };
         if ready.stored.text.as_deref() == layer_row.text() {
+            // The logo at the same address may be another one by now.
+            put(write, vec![ready.secrets]).await?;
             let value = Self::show(&layer_row);
             let findings = ready.stored.findings;
             return Ok(Saved { value, findings, affected: Affected::default(), rollout: None });

@@ -1,7 +1,7 @@
 //! Secrets of Advanced Configurations: replaced by markers and encrypted on save, kept by their markers, bound to the
 //! address that they are sent to, decrypted only for gateways.
 
-use crate::secrets::reentered::stored_equals;
+use crate::secrets::reentered::{SealedRows, stored_equals};
 use crate::secrets::sealed_rows::SealedRow;
 use crate::storage::logo_queue;
 use crate::storage::owner::Owner;
@@ -32,7 +32,7 @@ pub(crate) async fn store(
     stored: Option<&str>,
     url_changed: bool,
 ) -> Result<StoredConfiguration> {
-    let ready = prepare(write.registry, &write.txn, owner, prefix, text, stored, url_changed).await?;
+    let ready = prepare(write.registry, &write.txn, owner, prefix, text, stored, url_changed, None).await?;
     put(write, vec![ready.secrets]).await?;
     Ok(ready.stored)
 }
@@ -84,6 +84,7 @@ pub(crate) async fn prepare(
     text: Option<&str>,
     stored: Option<&str>,
     url_changed: bool,
+    read: Option<&SealedRows>,
 ) -> Result<PreparedConfiguration> {
     let known = stored.map(KnownSecrets::of).unwrap_or_default();
     let Some(text) = text else {
@@ -120,7 +121,7 @@ pub(crate) async fn prepare(
             (secret, stored.filter(|_| !moves(&secret.pointer)))
         })
         .collect();
-    let again = stored_equals(registry, db, owner, &entered).await?;
+    let again = stored_equals(registry, db, owner, &entered, read).await?;
     let (sealed, new) = seal_except(registry, owner, &verified, &again)?;
     let kept: HashSet<SealedId> = kept.into_values().chain(again.into_iter().flatten()).collect();
     let gone = known.0.into_values().filter(|id| !kept.contains(id)).collect();

@@ -17,21 +17,34 @@ use uuid::Uuid;
 /// The secrets of a text, each with the stored value at its place (`None`: there is none that may be kept).
 pub(crate) type Entered<'a> = (&'a NewSecret, Option<SealedId>);
 
-/// For each entered secret the id of the stored value that equals it. A value that cannot be opened equals nothing: what
-/// was entered repairs it.
-pub(crate) async fn stored_equals(
-    registry: &Registry,
-    db: &impl ConnectionTrait,
-    owner: Owner,
-    entered: &[Entered<'_>],
-) -> Result<Vec<Option<SealedId>>> {
-    let ids: Vec<Uuid> = entered.iter().filter_map(|(_, stored)| stored.map(|id| id.0)).collect();
+/// Stored values that were read beforehand, by id.
+pub(crate) type SealedRows = HashMap<Uuid, sealed_value::Model>;
+
+/// The values of these ids.
+pub(crate) async fn read_sealed(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<SealedRows> {
     let mut rows = HashMap::new();
     for chunk in ids.chunks(MAX_ROWS_PER_STATEMENT) {
         let select =
             sealed_value::Entity::find().filter(sealed_value::Column::Id.is_in(chunk.iter().copied()));
         rows.extend(select.all(db).await?.into_iter().map(|row| (row.id, row)));
     }
+    Ok(rows)
+}
+
+/// For each entered secret the id of the stored value that equals it. A value that cannot be opened equals nothing: what
+/// was entered repairs it. `read`: the stored values, where they were read for many texts at once.
+pub(crate) async fn stored_equals(
+    registry: &Registry,
+    db: &impl ConnectionTrait,
+    owner: Owner,
+    entered: &[Entered<'_>],
+    read: Option<&SealedRows>,
+) -> Result<Vec<Option<SealedId>>> {
+    let ids: Vec<Uuid> = entered.iter().filter_map(|(_, stored)| stored.map(|id| id.0)).collect();
+    let mut rows = match read {
+        Some(read) => ids.iter().filter_map(|id| Some((*id, read.get(id)?.clone()))).collect(),
+        None => read_sealed(db, &ids).await?,
+    };
     let is_bound = rows.values().any(|row| row.bound_to.is_some());
     // Where a registration was stopped because its secret belongs to another issuer, the secret that is entered again is
     // meant for the new issuer (INV-2): its row must not stay bound to the old one.

@@ -122,8 +122,7 @@ impl Drafts<'_> {
             let first =
                 self.registry.servers().create_in(write, actor, new(Some(made.slug.clone())), None).await;
             let server = match first {
-                // The slugs of integrations may be shorter and longer than those of servers.
-                Err(Error::Conflict { code: ConflictCode::SlugTaken, .. } | Error::Invalid(_)) => {
+                Err(error) if needs_another_slug(&error) => {
                     self.registry.servers().create_in(write, actor, new(None), None).await?
                 }
                 other => other?,
@@ -131,5 +130,15 @@ impl Drafts<'_> {
             affected.add(server.affected);
         }
         Ok(affected)
+    }
+}
+
+/// Whether a server cannot have the slug of its integration: it is taken, or, because slugs of integrations may be shorter and
+/// longer, it is none for a server. Nothing was written then.
+fn needs_another_slug(error: &Error) -> bool {
+    match error {
+        Error::Conflict { code: ConflictCode::SlugTaken, .. } => true,
+        Error::Invalid(findings) => findings.iter().any(|finding| finding.code == "invalid_slug"),
+        _ => false,
     }
 }
