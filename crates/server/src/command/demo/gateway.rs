@@ -74,7 +74,7 @@ impl RunningGateway {
                 .route(TOOL_PATH, web::get().to(ask))
                 .route("/oauth/upstream-callback", web::get().to(call_back))
         };
-        let server = HttpServer::new(app).workers(1).disable_signals();
+        let server = HttpServer::new(app).workers(1).shutdown_timeout(2).disable_signals();
         let server = server.listen(listener).map_err(|error| failed(&error))?.run();
         let handle = server.handle();
         tokio::spawn(server);
