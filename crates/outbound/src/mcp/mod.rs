@@ -77,7 +77,7 @@ pub async fn look(
         )))
     })?;
     // A server may repeat what it was sent; it is shown to more users than those who may know the headers.
-    for (_, secret) in headers {
+    for secret in &secrets(headers) {
         seen.info = serde_json::from_value(scrubbed(secret, json!(seen.info))).unwrap_or_default();
         for one in &mut seen.capabilities {
             one.key = secret.scrub(&one.key);
@@ -202,6 +202,14 @@ fn info(initialized: &Map<String, Value>) -> ServerInfo {
         instructions: own("instructions"),
     }
     .cleaned()
+}
+
+/// The values of headers; of one with a scheme (`Bearer …`, RFC 9110 §11.4) also the credential alone.
+fn secrets(headers: &[(String, Secret)]) -> Vec<Secret> {
+    let mut secrets: Vec<_> = headers.iter().map(|(_, value)| value.clone()).collect();
+    let credentials = headers.iter().filter_map(|(_, value)| value.expose().split_once(' '));
+    secrets.extend(credentials.map(|(_, credential)| Secret::new(credential.trim())));
+    secrets
 }
 
 /// `value` without `secret` in any of its texts.
