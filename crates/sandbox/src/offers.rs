@@ -61,7 +61,7 @@ fn page(quirks: &Quirks, member: &str, items: &[Value], parameters: &Value) -> R
     let from = match parameters["cursor"].as_str() {
         None => 0,
         Some(cursor) => {
-            let known = cursor.parse().ok().filter(|from| *from < items.len());
+            let known = cursor.parse::<usize>().ok().filter(|from| *from < items.len());
             known.ok_or_else(|| (-32602, "This cursor is not known.".to_owned()))?
         }
     };
