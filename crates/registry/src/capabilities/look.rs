@@ -89,7 +89,10 @@ impl Capabilities<'_> {
             Some(why) => Outcome::Pending(why),
             None => {
                 let read = self.registry.begin_read().await?;
-                let target = self.registry.configurations().target_of_integration(&read, &model).await?;
+                let current = integration::Entity::find_by_id(model.id).one(&read).await?;
+                // Secrets that were entered for another address since are not sent to this one.
+                let Some(current) = current.filter(|now| is_same(now, &model)) else { return Ok(()) };
+                let target = self.registry.configurations().target_of_integration(&read, &current).await?;
                 read.commit().await?;
                 match self.registry.upstream().look(target).await {
                     Look::Seen { info, capabilities } => Outcome::Seen(info, capabilities),
@@ -114,13 +117,15 @@ impl Capabilities<'_> {
         outcome: Outcome,
         is_asked: bool,
     ) -> Result<()> {
+        let current = integration::Entity::find_by_id(model.id).one(self.registry.db()).await?;
         if let Outcome::Seen(_, capabilities) = &outcome
-            && is_same(integration::Entity::find_by_id(model.id).one(self.registry.db()).await?, model)
+            && current.is_some_and(|now| is_same(&now, model))
         {
             self.keep_for_integration(actor, model.id, capabilities.clone()).await?;
         }
         let mut write = self.registry.begin_record(actor).await?;
-        if !is_same(integration::Entity::find_by_id(model.id).one(&write.txn).await?, model) {
+        let current = integration::Entity::find_by_id(model.id).one(&write.txn).await?;
+        if !current.is_some_and(|now| is_same(&now, model)) {
             return Ok(());
         }
         let stored = server_info::Entity::find_by_id(model.id).one(&write.txn).await?;
@@ -157,8 +162,8 @@ fn cannot_look(model: &integration::Model) -> Result<Option<&'static str>> {
 }
 
 /// Whether the integration still leads to where the look went.
-fn is_same(now: Option<integration::Model>, then: &integration::Model) -> bool {
-    now.is_some_and(|now| now.deleted_at.is_none() && now.url == then.url && now.auth_type == then.auth_type)
+fn is_same(now: &integration::Model, then: &integration::Model) -> bool {
+    now.deleted_at.is_none() && now.url == then.url && now.auth_type == then.auth_type
 }
 
 fn row(
