@@ -61,6 +61,10 @@ async fn no_secret_is_anywhere(engine: Engine) {
     let quirks = Quirks { registration_refusal: Some(refusal), ..Quirks::default() };
     let refusing =
         Sandbox::start(Options { host: "127.0.0.2".into(), quirks, ..Options::default() }).await.unwrap();
+    let required_header = Some(format!("X-Key: {HEADER}"));
+    let quirks = Quirks { no_auth: true, required_header, ..Quirks::default() };
+    let open =
+        Sandbox::start(Options { host: "127.0.0.3".into(), quirks, ..Options::default() }).await.unwrap();
     let vault = FakeVault::start(json!({ "X-Key": VAULTED }));
     let operators = tempfile::tempdir().unwrap();
     let installed = installation(engine, &vault, operators.path()).await;
@@ -72,6 +76,11 @@ async fn no_secret_is_anywhere(engine: Engine) {
     let serving = installed.serve(&[]).await;
     let client = serving.client(&admin);
     seed(&client, &issuing.mcp_url(), &refusing.mcp_url()).await;
+    let looked = json!({ "name": "looked", "slug": "looked", "url": open.mcp_url(), "auth_type": "headers", "transport": "http",
+        "configurations": { "headers": { "X-Key": HEADER } } });
+    client.post("/v1/mcp-integrations", &looked).await.expect(200);
+    let looked = client.post("/v1/mcp-integrations/looked/look", &json!({})).await.expect(200).json();
+    assert_eq!(looked["sync_status"], "synced", "{looked}");
     let as_gateway = serving.client(&gateway);
     let documents = gateway_documents(&as_gateway).await;
     // Each is really there: gateways get what is theirs.

@@ -9,7 +9,7 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, http::StatusCode};
 use futures_util::future::BoxFuture;
 use registry::{
-    BeforeRequest, Discovered, FetchedLogo, HttpRequest, HttpResponse, NewApiKey, ProbeTarget, Probed,
+    BeforeRequest, Discovered, FetchedLogo, HttpRequest, HttpResponse, Look, NewApiKey, ProbeTarget, Probed,
     Registry, SealingKey, SealingRing, SecretStore, SecretText, Settings, TrustedHttpClient, Upstream,
 };
 use registry_core::clock::{Clock, Timestamp};
@@ -43,6 +43,10 @@ impl Upstream for Closed {
     }
 
     fn probe(&self, _: ProbeTarget) -> BoxFuture<'_, Probed> {
+        unreachable!("nothing here asks an upstream")
+    }
+
+    fn look(&self, _: ProbeTarget) -> BoxFuture<'_, Look> {
         unreachable!("nothing here asks an upstream")
     }
 

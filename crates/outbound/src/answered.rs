@@ -16,6 +16,8 @@ pub(crate) struct UpstreamResponse {
     pub(crate) content_type: Option<String>,
     /// `Location`, verbatim.
     pub(crate) location: Option<String>,
+    /// `Mcp-Session-Id` (MCP, "Session Management").
+    pub(crate) session: Option<String>,
     /// The body; of an unsuccessful response only the beginning.
     pub(crate) body: Vec<u8>,
     /// The address of the peer.

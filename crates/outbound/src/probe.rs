@@ -8,7 +8,7 @@ use registry_core::secret::Secret;
 use std::time::Instant;
 
 /// Headers that the request already has, or that belong to the connection.
-const OWN: [&str; 7] =
+pub(crate) const OWN: [&str; 7] =
     ["accept", "connection", "content-length", "content-type", "host", VERSION_HEADER, "transfer-encoding"];
 
 /// The result of a probe.

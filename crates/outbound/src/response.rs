@@ -2,6 +2,7 @@
 
 use crate::answered::UpstreamResponse;
 use crate::content_encoding::decode;
+use crate::event_stream::first_response;
 use crate::limits::MAX_REFUSAL_BYTES;
 use crate::time::wall_clock;
 use crate::transport_error::{TransportError, is_malformed, not_http};
@@ -18,6 +19,9 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) enum ReadBody {
     /// All of it, up to this number of bytes after decompression.
     UpTo(usize),
+    /// One JSON-RPC message, up to this number of bytes: the whole body, or the first response in an event stream (MCP,
+    /// "Streamable HTTP"). What follows in the stream is not read.
+    Message(usize),
     /// Nothing: the headers suffice, and the body may be an endless event stream.
     Nothing,
 }
@@ -39,10 +43,15 @@ pub(crate) async fn read(
         retry_after: retry_after(headers),
         content_type: text(headers, CONTENT_TYPE),
         location: text(headers, LOCATION),
+        session: text(headers, HeaderName::from_static("mcp-session-id")),
         body: Vec::new(),
         remote: response.remote_addr().map(|remote| remote.ip()),
     };
-    let ReadBody::UpTo(most) = wanted else { return Ok(answer) };
+    let (most, is_message) = match wanted {
+        ReadBody::UpTo(most) => (most, false),
+        ReadBody::Message(most) => (most, true),
+        ReadBody::Nothing => return Ok(answer),
+    };
     if !response.status().is_success() {
         let _ = timeout_at(deadline, collect(&mut response, &mut answer.body, MAX_REFUSAL_BYTES)).await;
         let words = decode(std::mem::take(&mut answer.body), &encoding, MAX_REFUSAL_BYTES, &host_of(url));
@@ -50,6 +59,17 @@ pub(crate) async fn read(
         return Ok(answer);
     }
     let host = host_of(url);
+    if is_message && is_event_stream(&answer) {
+        let failure = match timeout_at(deadline, first_response(response, most, &host)).await {
+            Ok(Ok(message)) => {
+                answer.body = message;
+                return Ok(answer);
+            }
+            Ok(Err(failure)) => failure,
+            Err(_) => unfinished(&host),
+        };
+        return Err(TransportError { failure, maybe_sent: true, begun: Some(Box::new(answer)) });
+    }
     let failure = match timeout_at(deadline, collect(&mut response, &mut answer.body, most)).await {
         // A copy: what cannot be decoded may still name a client.
         Ok(Ok(End::Reached)) => match decode(answer.body.clone(), &encoding, most, &host) {
@@ -70,13 +90,19 @@ pub(crate) async fn read(
             "connection_lost",
             format!("{host} closed the connection in the middle of its response."),
         ),
-        Err(_) => Failure::new(
-            FailureClass::Transient,
-            "timeout",
-            format!("{host} did not finish its response in time."),
-        ),
+        Err(_) => unfinished(&host),
     };
     Err(TransportError { failure, maybe_sent: true, begun: Some(Box::new(answer)) })
+}
+
+fn unfinished(host: &str) -> Failure {
+    let message = format!("{host} did not finish its response in time.");
+    Failure::new(FailureClass::Transient, "timeout", message)
+}
+
+fn is_event_stream(answer: &UpstreamResponse) -> bool {
+    let label = answer.content_type.as_deref().unwrap_or_default();
+    label.trim_start().to_ascii_lowercase().starts_with("text/event-stream")
 }
 
 enum End {

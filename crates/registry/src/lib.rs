@@ -126,7 +126,7 @@ pub use ports::registration_queue::{
 pub use ports::secret_store::{SecretMembers, SecretStore, SecretText};
 pub use ports::step_record::{NewClient, Published, StepRecord, exchanges_without};
 pub use ports::trusted_http::{Body, HttpRequest, HttpResponse, TrustedHttpClient};
-pub use ports::upstream::{BeforeRequest, Discovered, FetchedLogo, ProbeTarget, Probed, Upstream};
+pub use ports::upstream::{BeforeRequest, Discovered, FetchedLogo, Look, ProbeTarget, Probed, Upstream};
 pub use registration::actions::ClientCredentials;
 pub use registration::advertised::Advertised;
 pub use registration::bulk::RetriedRegistrations;

@@ -7,6 +7,7 @@
 //! * [`Sandbox`]: starts and stops it, and tells what it received and issued.
 //! * [`Quirks`]: the switches; the default behaves as the specifications say. `docs/sandbox.md` lists them.
 //! * `canned`: answers given word for word, and odd forms of the sandbox's own.
+//! * `offers`: tools, prompts and resources of the MCP server where no token is needed.
 //! * `mcp_server`: `/mcp`, its challenge, and the protected-resource metadata (RFC 9728).
 //! * `authorization_server`: metadata (RFC 8414), registration (RFC 7591, RFC 7592), authorize, token, revoke.
 //! * `consent`: the HTML pages; `state`: clients, codes and tokens; `answer`: helpers for responses.
@@ -16,6 +17,7 @@ mod authorization_server;
 mod canned;
 mod consent;
 mod mcp_server;
+mod offers;
 mod quirks;
 mod sandbox;
 mod state;

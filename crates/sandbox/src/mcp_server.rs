@@ -2,6 +2,7 @@
 
 use crate::answer;
 use crate::canned::with_members;
+use crate::offers;
 use crate::quirks::Quirks;
 use crate::state::{Grant, State, now_seconds};
 use actix_web::http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
@@ -11,6 +12,11 @@ use serde_json::{Map, Value, json};
 
 /// Protocol revisions with an `initialize` handshake, newest first.
 const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
+/// The revision to use with a client that asked for `asked`.
+fn revision(asked: &str) -> &'static str {
+    REVISIONS.into_iter().find(|known| *known == asked).unwrap_or(REVISIONS[0])
+}
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(
@@ -69,10 +75,17 @@ fn message(state: &State, request: &HttpRequest, body: &[u8]) -> HttpResponse {
     let method = message.as_ref().and_then(|message| message.get("method")?.as_str()).unwrap_or_default();
     let bearer = bearer(request);
     let grant = bearer.and_then(|token| access(state, token));
-    if grant.is_none() && quirks.challenge_on_get {
+    if quirks.no_auth {
+        if !has_required_header(request, &quirks) {
+            return answer::json(
+                StatusCode::UNAUTHORIZED,
+                &answer::error_body("unauthorized", "The header is missing or wrong."),
+            );
+        }
+    } else if grant.is_none() && quirks.challenge_on_get {
         return not_allowed("GET");
     }
-    if grant.is_none() && !(quirks.open_initialize && method == "initialize") {
+    if grant.is_none() && !quirks.no_auth && !(quirks.open_initialize && method == "initialize") {
         return challenge(state, &quirks, bearer.is_some());
     }
     let Some(message) = &message else {
@@ -84,11 +97,26 @@ fn message(state: &State, request: &HttpRequest, body: &[u8]) -> HttpResponse {
         return HttpResponse::Accepted().finish();
     };
     let parameters = message.get("params").unwrap_or(&Value::Null);
-    let body = match result(state, method, parameters, grant.as_ref()) {
+    let found = offers::result(&quirks, method, parameters, &state.name);
+    let body = match found.unwrap_or_else(|| result(state, method, parameters, grant.as_ref())) {
         Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
         Err((code, text)) => json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": text}}),
     };
+    if quirks.event_streams {
+        let notification = json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "asked"}});
+        let stream = format!(
+            ": the sandbox\n\nevent: message\ndata: {notification}\n\nevent: message\ndata: {body}\n\n"
+        );
+        return HttpResponse::Ok().content_type("text/event-stream").body(stream);
+    }
     answer::json(StatusCode::OK, &body)
+}
+
+/// Whether the request has the header that the quirks require, or they require none.
+fn has_required_header(request: &HttpRequest, quirks: &Quirks) -> bool {
+    quirks.required_header.as_deref().and_then(|header| header.split_once(':')).is_none_or(|(name, value)| {
+        request.headers().get(name).is_some_and(|sent| sent.as_bytes() == value.trim().as_bytes())
+    })
 }
 
 fn result(
@@ -100,7 +128,7 @@ fn result(
     match method {
         "initialize" => {
             let asked = parameters["protocolVersion"].as_str().unwrap_or_default();
-            let revision = REVISIONS.iter().find(|&&known| known == asked).unwrap_or(&REVISIONS[0]);
+            let revision = revision(asked);
             Ok(json!({
                 "protocolVersion": revision,
                 "capabilities": {"tools": {}},

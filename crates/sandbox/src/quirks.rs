@@ -109,6 +109,14 @@ pub struct Quirks {
     pub challenge_scope: Option<String>,
     /// `initialize` is answered without a token, so that a probe sees no challenge.
     pub open_initialize: bool,
+    /// No token is needed, and the server offers prompts and resources too: an upstream that can be looked at without a user.
+    pub no_auth: bool,
+    /// With `no_auth`: requests without this header, as `Name: value`, are answered with 401.
+    pub required_header: Option<String>,
+    /// With `no_auth`: items on a page of the lists of tools, prompts and resources; 0: all on one page.
+    pub list_page_size: usize,
+    /// Responses of `/mcp` are event streams instead of JSON documents.
+    pub event_streams: bool,
 
     // The authorization server's metadata
     /// Path of the issuer, such as `/tenant`; empty: the issuer is the origin.
@@ -245,6 +253,10 @@ impl Default for Quirks {
             authorization_servers: None,
             challenge_scope: None,
             open_initialize: false,
+            no_auth: false,
+            required_header: None,
+            list_page_size: 0,
+            event_streams: false,
             issuer_path: String::new(),
             metadata_forms: vec![MetadataForm::Oauth],
             metadata_issuer: None,

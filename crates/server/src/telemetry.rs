@@ -40,11 +40,11 @@ pub fn init(log: &Log) {
     };
 }
 
-/// Filters that apply regardless of `log.level`: these libraries log the database's password, and every value that is
-/// stored.
+/// Filters that apply regardless of `log.level`: these libraries log the database's password, every value that is stored, and
+/// every message of an MCP server, which may repeat what it was sent.
 fn tellable(metadata: &Metadata<'_>) -> bool {
     let of = |name: &str| metadata.target().starts_with(name);
-    *metadata.level() <= Level::INFO || !(of("sea_orm") || of("sqlx"))
+    !of("rmcp") && (*metadata.level() <= Level::INFO || !(of("sea_orm") || of("sqlx")))
 }
 
 /// The process's metrics, collected from the first call on.

@@ -12,11 +12,12 @@
 //! * A worker that loses its lease drops what it has: [`registry::StepError::LeaseLost`].
 //!
 //! `maintenance` is what the loop does besides: expired drafts, the audit log, mapped secrets, the clock. `logos` fetches
-//! logos. `shared_discovery` asks an upstream once for registrations that need the same. `rollouts` brings changes of layers with many servers to these servers.
+//! logos. `looks` asks the MCP servers of integrations that need no user what they offer. `shared_discovery` asks an upstream once for registrations that need the same. `rollouts` brings changes of layers with many servers to these servers.
 
 mod after_step;
 mod claim_loop;
 mod logos;
+mod looks;
 mod maintenance;
 mod reconcile;
 mod rollouts;
@@ -57,11 +58,14 @@ pub async fn run(
     tracing::info!(worker = %options.name, concurrency = options.concurrency, "worker started");
     // Logos are fetched beside the registrations: a slow host of logos delays no client.
     let logos = tokio::spawn(logos::run(registry.clone(), options.clone(), stop.clone()));
+    // So does a slow MCP server.
+    let looks = tokio::spawn(looks::run(registry.clone(), options.clone(), stop.clone()));
     // Rollouts enqueue the registrations of many servers, while those that are due are reconciled.
     let rollouts = tokio::spawn(rollouts::run(registry.clone(), options.clone(), stop.clone()));
     let maintenance = Maintenance::start(registry.clone()).await;
     claim_loop::run(registry.registration_queue(), servers, maintenance, &options, &stop).await;
     let _ = logos.await;
+    let _ = looks.await;
     let _ = rollouts.await;
     tracing::info!(worker = %options.name, "worker stopped");
 }

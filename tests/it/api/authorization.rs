@@ -68,6 +68,7 @@ const TABLE: &[Row] = &[
     Row("preflight_integration", WRITE),
     Row("test_integration", WRITE),
     Row("test_server", WRITE),
+    Row("look_at_integration", WRITE),
     Row("read_integration", READ),
     Row("update_integration", WRITE),
     Row("delete_integration", WRITE),

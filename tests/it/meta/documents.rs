@@ -6,7 +6,8 @@ use registry_core::metadata::{CODES, FIELDS, Kind, Rule, Section, Usage};
 use registry_core::preflight::ADVICE;
 use registry_core::registration::{REASONS, RetryClass};
 use registry_outbound::{
-    Limits, MAX_METADATA_BYTES, MAX_REDIRECTS, MAX_REFUSAL_BYTES, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS,
+    Limits, MAX_LOOK_TIME, MAX_MCP_EVENTS, MAX_MCP_ITEMS, MAX_MCP_MESSAGE_BYTES, MAX_MCP_PAGES,
+    MAX_METADATA_BYTES, MAX_REDIRECTS, MAX_REFUSAL_BYTES, MAX_RESPONSE_BYTES, MAX_RESPONSE_HEADERS,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -301,6 +302,13 @@ fn egress_page_lists_every_range_and_limit() {
             format!("{} KiB", MAX_RESPONSE_BYTES / 1024),
         ),
         ("What is read of a refusal", format!("{} KiB", MAX_REFUSAL_BYTES / 1024)),
+        ("A look at an MCP server, all requests together", format!("{} seconds", MAX_LOOK_TIME.as_secs())),
+        ("One answer to a look", format!("{} KiB", MAX_MCP_MESSAGE_BYTES / 1024)),
+        ("Events of a stream before the response", MAX_MCP_EVENTS.to_string()),
+        (
+            "Tools, and as many prompts, resources and resource templates",
+            format!("{MAX_MCP_ITEMS}, on {MAX_MCP_PAGES} pages"),
+        ),
     ] {
         let _ = writeln!(made, "| {what} | {limit} |");
     }

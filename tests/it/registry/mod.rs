@@ -9,6 +9,7 @@ mod generations;
 mod integrations;
 mod key_chain;
 pub(crate) mod logos;
+mod looks;
 mod people;
 mod records;
 mod retention;

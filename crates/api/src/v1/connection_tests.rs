@@ -74,7 +74,8 @@ impl ConnectionTestView {
 /// Test the connection to an integration's MCP server
 ///
 /// Sends one request, with the headers that organisation and integration configure. The status is 200 also when the
-/// test fails: read `success` and `error`.
+/// test fails: read `success` and `error`. Where the server answers and needs no user (`auth_type` `none` or `headers`), what it
+/// offers is read and stored too: see `…/look`.
 #[utoipa::path(
     tag = "integrations",
     params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),

@@ -4,7 +4,7 @@ use crate::examples;
 use crate::http::answer::{self, Answer, Done};
 use crate::http::body::{RequestBody, ValidatedJson};
 use crate::http::extract::Caller;
-use crate::http::responses::{ChangeProblems, ReadProblems};
+use crate::http::responses::{ChangeProblems, LookProblems, ReadProblems};
 use crate::state::ApiState;
 use crate::v1::servers::{InWorkspace, named};
 use actix_web::{get, post, web};
@@ -19,7 +19,11 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(read_integration_metadata).service(read_server_metadata).service(sync_server_metadata);
+    config
+        .service(read_integration_metadata)
+        .service(look_at_integration)
+        .service(read_server_metadata)
+        .service(sync_server_metadata);
 }
 
 /// What is known of an upstream server.
@@ -172,6 +176,27 @@ pub(crate) async fn read_integration_metadata(
 ) -> Answer {
     let reference = Reference::parse(&path);
     let known = state.registry.capabilities().info_of_integration(&caller.actor, &reference).await?;
+    Ok(answer::ok(&ServerInfoView::from(known)))
+}
+
+/// Look at the upstream of an integration now
+///
+/// Asks the MCP server what it is and what it offers (`initialize` and its lists), with the headers that organisation and
+/// integration configure, and stores the answer; takes up to 30 seconds. For `auth_type` `none` and `headers` with the transport
+/// `http`. The status is 200 also where nothing was seen: read `sync_status` and `sync_error`. A server that needs a user stays
+/// `pending`.
+#[utoipa::path(
+    tag = "capabilities",
+    params(("integration" = String, Path, description = "Id or slug of the integration.", example = "linear")),
+    responses((status = 200, description = "What is known now.", body = ServerInfoView, example = json!(ServerInfoView::example())), LookProblems)
+)]
+#[post("/mcp-integrations/{integration}/look")]
+pub(crate) async fn look_at_integration(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    path: web::Path<String>,
+) -> Answer {
+    let known = state.registry.capabilities().look(&caller.actor, &Reference::parse(&path)).await?;
     Ok(answer::ok(&ServerInfoView::from(known)))
 }
 

@@ -8,6 +8,7 @@ mod field;
 mod guard;
 mod hostile;
 mod logo;
+mod look;
 mod management;
 mod names;
 mod probe;

@@ -5,6 +5,8 @@ mod debounce;
 pub(crate) mod disabled;
 pub(crate) mod info;
 pub(crate) mod list;
+pub(crate) mod look;
+pub(crate) mod look_queue;
 mod rows;
 pub(crate) mod switch;
 pub(crate) mod sync;

@@ -13,6 +13,7 @@ pub(crate) mod forecast;
 pub(crate) mod impact;
 pub(crate) mod layers;
 pub(crate) mod mapped_secrets;
+pub(crate) mod probe_target;
 pub(crate) mod revision_rows;
 pub(crate) mod revisions;
 pub(crate) mod rollout_rows;

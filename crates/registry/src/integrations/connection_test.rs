@@ -1,29 +1,24 @@
 //! Tests of the connection to an upstream MCP server.
 
-use crate::configuration::layers::{ServerScope, auth_type, parse_layer};
-use crate::configuration::mapped_secrets::members_of;
+use crate::configuration::layers::{ServerScope, auth_type};
 use crate::integrations::Integrations;
 use crate::integrations::preflight::redact_network_errors;
 use crate::lookup::servers::ServerRef;
 use crate::lookup::{integrations, servers};
 use crate::ports::upstream::ProbeTarget;
-use crate::secrets::markers::open_markers;
 use crate::storage::audit_action::AuditAction;
 use crate::storage::entity::integration;
 use crate::storage::write::Event;
 use crate::{Actor, Error, Result};
 use registry_core::clock::Timestamp;
 use registry_core::id::{ServerId, WorkspaceId};
-use registry_core::metadata::{AdvancedConfiguration, EffectiveMetadata};
 use registry_core::permission::Permission;
 use registry_core::preflight::connection_problem;
-use registry_core::registration::AuthType;
-use registry_core::secret::Secret;
 use registry_core::slug::Reference;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Result of a connection test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,26 +57,19 @@ impl ConnectionTest {
 
 impl Integrations<'_> {
     /// Asks an integration's MCP server once, with the headers that the organisation and the integration configure, and
-    /// remembers what that showed.
+    /// remembers what that showed. Where it answers, the registry looks at what it offers too
+    /// ([`crate::Capabilities::look`]).
     pub async fn test_connection(self, actor: &Actor, reference: &Reference) -> Result<ConnectionTest> {
         actor.require(Permission::UpdateIntegrations)?;
         let read = self.registry.begin_read().await?;
         let model = integrations::find(&read, actor, reference).await?;
-        let organisation = self.registry.configurations().organisation_layer(&read).await?;
-        let layer = parse_layer(model.configuration.as_deref(), "integration", model.id)?;
-        let mapped = members_of(&read, [model.id]).await?.remove(&model.id).unwrap_or_default();
-        let layer = layer.with_members(&mapped);
-        let nothing = AdvancedConfiguration::empty();
-        let resolution = self.registry.configurations().resolve(
-            [&organisation, &layer, &nothing, &nothing],
-            crate::integrations::preflight::EXAMPLE_NAMES,
-            model.withholds_organisation_secrets(),
-            model.auth_type().ok(),
-        );
-        let target = self.target(&read, &model, &resolution.effective).await?;
+        let target = self.registry.configurations().target_of_integration(&read, &model).await?;
         read.commit().await?;
         let test = self.probe(model.name.clone(), &model, target).await?;
         self.save_last_test(actor, &model, &test).await?;
+        if test.status.is_some() {
+            self.registry.capabilities().look_after_test(actor, model).await;
+        }
         Ok(test)
     }
 
@@ -129,7 +117,7 @@ impl Integrations<'_> {
             .pop();
         let layers = layers.ok_or_else(|| Error::not_found("server", model.id))?;
         let effective = layers.resolution().effective;
-        let target = self.target(&read, &layers.integration, &effective).await?;
+        let target = self.registry.configurations().target(&read, &layers.integration, &effective).await?;
         read.commit().await?;
         let test = self.probe(model.name, &layers.integration, target).await?;
         let mut write = self.registry.begin_write(actor).await?;
@@ -137,20 +125,6 @@ impl Integrations<'_> {
         write.audit(event.in_workspace(Some(WorkspaceId(model.workspace_id))).after(test.recorded()));
         write.commit().await?;
         Ok(test)
-    }
-
-    /// What is asked, with the secrets it takes as they are at the moment of `read`.
-    async fn target(
-        self,
-        read: &DatabaseTransaction,
-        integration: &integration::Model,
-        effective: &EffectiveMetadata,
-    ) -> Result<ProbeTarget> {
-        Ok(ProbeTarget {
-            url: integration.url.clone(),
-            transport: integrations::transport(integration)?,
-            headers: self.headers(read, auth_type(integration)?, &effective.gateway).await?,
-        })
     }
 
     async fn probe(
@@ -173,28 +147,5 @@ impl Integrations<'_> {
             duration_ms: probed.exchange.duration_ms,
             problem,
         })
-    }
-
-    /// The headers that gateways send by themselves (INV-42): `headers` unless a token takes their place, and
-    /// over them `passthrough_headers`.
-    async fn headers(
-        self,
-        read: &DatabaseTransaction,
-        auth_type: AuthType,
-        gateway: &Map<String, Value>,
-    ) -> Result<Vec<(String, Secret)>> {
-        let own = gateway.get("headers").filter(|_| auth_type != AuthType::OauthAuto);
-        let mut headers: Vec<(String, Secret)> = Vec::new();
-        for map in [own, gateway.get("passthrough_headers")].into_iter().flatten() {
-            let mut map = map.clone();
-            open_markers(self.registry, read, &mut map).await?;
-            let Value::Object(map) = map else { continue };
-            for (name, value) in map {
-                let Value::String(value) = value else { continue };
-                headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
-                headers.push((name, Secret::new(value)));
-            }
-        }
-        Ok(headers)
     }
 }

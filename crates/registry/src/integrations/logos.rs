@@ -2,8 +2,7 @@
 //! another host (INV-62). A stored logo reveals no more than its public address does.
 
 use crate::integrations::Logos;
-use crate::integrations::preflight::UNREACHABLE;
-use crate::ports::upstream::FetchedLogo;
+use crate::ports::upstream::{FetchedLogo, UNREACHABLE};
 use crate::registration::issuer_rate::reserve_slot_now;
 use crate::storage::columns::{hex, millis, moment};
 use crate::storage::entity::logo;

@@ -2,11 +2,12 @@
 
 use crate::configuration::layers::{ServerScope, parse_layer};
 use crate::configuration::mapped_secrets::members_of;
+use crate::configuration::probe_target::EXAMPLE_NAMES;
 use crate::configuration::{access_rows, layers};
 use crate::integrations::Preflights;
 use crate::integrations::crud::may_use_organisation_secrets;
 use crate::lookup::{integrations, naming, slugs, workspaces};
-use crate::ports::upstream::Discovered;
+use crate::ports::upstream::{Discovered, UNREACHABLE};
 use crate::registration::brief::briefs;
 use crate::registration::issuer_rate::reserve_slot_now;
 use crate::storage::entity::{integration, sealed_value, workspace};
@@ -24,13 +25,6 @@ use registry_core::registration::{AuthType, Desired, DesiredPresence, Registrati
 use registry_core::slug::{Reference, Slug};
 use sea_orm::EntityTrait;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Example workspace and server slug, for what does not exist yet.
-pub(crate) const EXAMPLE_NAMES: (&str, &str) = ("workspace", "server");
-
-/// The sentence about an upstream that did not respond. It is always the same, because details would tell a caller which
-/// names and ports exist in the operator's network.
-pub(crate) const UNREACHABLE: &str = "It could not be reached: its name may not exist, it may not answer or show a certificate that is not trusted, or it may lead to a private address that the operator has not allowed (`egress.allow`).";
 
 /// Values to use instead of the saved ones.
 #[derive(Clone, Debug, Default)]

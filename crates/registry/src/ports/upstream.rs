@@ -2,10 +2,12 @@
 //! called inside a transaction.
 
 use futures_util::future::BoxFuture;
+use registry_core::capability::Capability;
 use registry_core::logo::{LogoProblem, Picture};
 use registry_core::oauth::{Discovery, Exchange, Failure};
 use registry_core::registration::{Desired, Transport};
 use registry_core::secret::Secret;
+use registry_core::server_info::ServerInfo;
 
 /// Asked with an issuer before anything is sent to it; a failure ends the search there.
 pub type BeforeRequest<'a> = dyn Fn(String) -> BoxFuture<'a, Result<(), Failure>> + Send + Sync + 'a;
@@ -41,6 +43,28 @@ pub struct Probed {
     pub speaks: bool,
 }
 
+/// The sentence about an upstream that did not respond. It is always the same, because details would tell a caller which
+/// names and ports exist in the operator's network.
+pub(crate) const UNREACHABLE: &str = "It could not be reached: its name may not exist, it may not answer or show a certificate that is not trusted, or it may lead to a private address that the operator has not allowed (`egress.allow`).";
+
+/// What a look at an MCP server without a user showed.
+#[derive(Debug)]
+pub enum Look {
+    /// It answered as an MCP server.
+    Seen {
+        /// What it says about itself.
+        info: Box<ServerInfo>,
+        /// What it offers.
+        capabilities: Vec<Capability>,
+    },
+    /// It answers users only: 401 or 403.
+    NeedsUser,
+    /// It answered otherwise: a sentence for users.
+    Failed(String),
+    /// It did not answer: why, for the operator's log alone, because it tells of the operator's network.
+    Unanswered(String),
+}
+
 /// What asking for a logo gave.
 #[derive(Debug)]
 pub enum FetchedLogo {
@@ -67,6 +91,9 @@ pub trait Upstream: Send + Sync {
 
     /// Asks an MCP server once, as a client would begin.
     fn probe(&self, target: ProbeTarget) -> BoxFuture<'_, Probed>;
+
+    /// Asks an MCP server what it is and what it offers: a session without a user, over Streamable HTTP. No tool is called.
+    fn look(&self, target: ProbeTarget) -> BoxFuture<'_, Look>;
 
     /// Fetches the logo at `url` once, as a browser would, but follows no redirect.
     fn fetch_logo<'a>(&'a self, url: &'a str) -> BoxFuture<'a, FetchedLogo>;

@@ -3,14 +3,14 @@
 use crate::secrets::Secrets;
 use futures_util::future::BoxFuture;
 use registry::{
-    Body, Discovered, FetchedLogo, HttpRequest, HttpResponse, ProbeTarget, Probed, SecretStore, SecretText,
-    TrustedHttpClient, Upstream,
+    Body, Discovered, FetchedLogo, HttpRequest, HttpResponse, Look, ProbeTarget, Probed, SecretStore,
+    SecretText, TrustedHttpClient, Upstream,
 };
 use registry_core::oauth::Exchange;
 use registry_core::registration::Desired;
 use registry_core::secret::Secret;
 use registry_outbound::{
-    BeforeRequest, DiscoverTarget, LogoError, TrustedBody, TrustedClient, UpstreamClient,
+    BeforeRequest, DiscoverTarget, LogoError, LookError, TrustedBody, TrustedClient, UpstreamClient,
 };
 use reqwest::Method;
 
@@ -65,6 +65,18 @@ impl Upstream for ExternalServices {
             Probed { exchange: answered.exchange, speaks: answered.speaks }
         })
     }
+
+    fn look(&self, target: ProbeTarget) -> BoxFuture<'_, Look> {
+        Box::pin(async move {
+            match registry_outbound::look(&self.0, &target.url, &target.headers).await {
+                Ok(seen) => Look::Seen { info: Box::new(seen.info), capabilities: seen.capabilities },
+                Err(LookError::NeedsUser) => Look::NeedsUser,
+                Err(LookError::Failed(what)) => Look::Failed(what),
+                Err(LookError::Unanswered(why)) => Look::Unanswered(why),
+            }
+        })
+    }
+
     fn fetch_logo<'a>(&'a self, url: &'a str) -> BoxFuture<'a, FetchedLogo> {
         Box::pin(async move {
             match registry_outbound::fetch_logo(&self.0, url).await {

@@ -3,9 +3,9 @@
 use super::{DRAFT_TTL, Draft, DraftStep, advance_to, approach, chosen, event, owner, save, show, snapshot};
 use crate::configuration::check::Preview;
 use crate::configuration::layers::parse_layer;
+use crate::configuration::probe_target::EXAMPLE_NAMES;
 use crate::integrations::Drafts;
 use crate::integrations::crud::may_use_organisation_secrets;
-use crate::integrations::preflight::EXAMPLE_NAMES;
 use crate::lookup::naming;
 use crate::secrets::markers::{sealed_ids, store};
 use crate::storage::audit_action::AuditAction;
