@@ -70,7 +70,7 @@ impl ServerInfo {
             self.website_url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
         self.icons = self.icons.map(|icons| icons.into_iter().filter(is_icon).collect::<Vec<_>>());
         self.icons = self.icons.filter(|icons| !icons.is_empty() && fits(icons));
-        self.capability_flags = self.capability_flags.filter(|flags| fits(flags));
+        self.capability_flags = self.capability_flags.filter(fits);
         self
     }
 

@@ -203,11 +203,10 @@ pub(crate) fn body(operation: &str) -> Value {
         "ensure_gateway_server" => json!({ "wait": 0 }),
         "report_gateway_server" => json!({ "generation": 1, "error": "invalid_client" }),
         "create_user" => json!({ "email": "new@acme.com", "role": "viewer" }),
-        "update_user" => json!({ "role": "manager" }),
+        "update_user" | "update_workspace_member" => json!({ "role": "manager" }),
         "create_api_key" => json!({ "name": "k", "role": "viewer" }),
         "create_api_key_of_kind" => json!({ "name": "k", "scopes": ["mcp.invoke"] }),
         "add_workspace_members" => json!({ "users": [] }),
-        "update_workspace_member" => json!({ "role": "manager" }),
         "admin_update_user" => json!({ "role": "admin" }),
         "create_invite" => {
             json!({ "email": "new@acme.com", "role": "member", "workspaces": [{ "id": "acme", "role": "member" }] })

@@ -9,6 +9,8 @@ use support::{Client, Engine, TestServer, statements};
 const DOCUMENT: &str = "/v1/gateway/servers/acme/linear";
 const INTEGRATION: &str = "/v1/mcp-integrations/linear/capabilities";
 const SERVER: &str = "/v1/mcp-servers/linear/capabilities";
+const CHECK: &str = "/v1/mcp-servers/linear/user-access/check";
+const ACCESS: &str = "/v1/mcp-servers/linear/user-access";
 const SYNC: &str = "/v1/mcp-servers/linear/capabilities/sync";
 
 fn offered() -> Value {
@@ -146,8 +148,6 @@ async fn users_are_allowed_by_default_or_by_name(#[case] engine: Engine) {
     let admin = t.client(Role::Admin, None).await;
     let (user, other) =
         (t.client(Role::Viewer, Some("acme")).await, t.client(Role::Manager, Some("acme")).await);
-    const CHECK: &str = "/v1/mcp-servers/linear/user-access/check";
-    const ACCESS: &str = "/v1/mcp-servers/linear/user-access";
     let allowed = async |client: &Client| client.get(CHECK).await.expect(200).json()["allowed"] == true;
     assert!(allowed(&user).await && allowed(&other).await);
     let id = user.get(CHECK).await.expect(200).json()["user_id"].as_str().unwrap().to_owned();

@@ -384,7 +384,7 @@ async fn deletion_goes_beside_other_rollouts(
     match parent {
         Parent::Integration => assert_eq!(ended, RolloutState::Superseded),
         Parent::Workspace => {
-            assert_eq!(ended, RolloutState::Running, "other workspaces may have servers of it")
+            assert_eq!(ended, RolloutState::Running, "other workspaces may have servers of it");
         }
     }
     // While it deletes, only one live server is left: the next save reaches it at once.

@@ -1,5 +1,6 @@
 //! The registry's own look at MCP servers: what it stores, when it is due, and what hostile servers come to.
 
+use chrono::TimeDelta;
 use registry::{CapabilityPage, Error, IntegrationChange, KnownServerInfo, NewIntegration, PageRequest};
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
@@ -10,7 +11,6 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 use support::{Answer, Engine, FakeUpstream, Received, TestRegistry, UpstreamScript};
 
 const KEY: &str = "sesame-7431-open";
@@ -260,19 +260,19 @@ async fn integrations_are_looked_at_when_new_when_saved_and_once_a_day(#[case] e
     assert_eq!((due().await, due().await), (1, 0));
     assert_eq!(sorted(names(&t).await), sorted(ALL));
     let asked = upstream.requests().len();
-    t.clock.advance(Duration::from_hours(1));
+    t.clock.advance(TimeDelta::hours(1));
     assert_eq!(due().await, 0);
     let change = IntegrationChange { name: Some("Notes".into()), ..IntegrationChange::default() };
     t.registry.integrations().update(&t.admin(), &notes(), change, None).await.unwrap();
-    t.clock.advance(Duration::from_secs(1));
+    t.clock.advance(TimeDelta::seconds(1));
     let other = t.second_process().await;
     let (one, two) =
         tokio::join!(t.registry.capabilities().look_at_due("w1"), other.capabilities().look_at_due("w2"));
     assert_eq!(one.unwrap() + two.unwrap(), 1, "one of two workers looks");
     assert_eq!(due().await, 0);
-    t.clock.advance(Duration::from_mins(22 * 60 + 59));
+    t.clock.advance(TimeDelta::minutes(22 * 60 + 59));
     assert_eq!(due().await, 0);
-    t.clock.advance(Duration::from_hours(3));
+    t.clock.advance(TimeDelta::hours(3));
     assert_eq!((due().await, due().await), (1, 0), "once a day, within an hour");
     assert!(upstream.requests().len() > asked);
     upstream.stop().await;

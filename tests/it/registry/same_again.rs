@@ -25,6 +25,7 @@ fn row(operation: &'static str, path: &str, body: Value, change: (&'static str, 
 }
 
 /// Every PUT of the API.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn table(user: &str, key: &str) -> Vec<Row> {
     let client = json!({ "client_id": "by-hand", "client_secret": "s3cret-one" });
     let texts = json!({
@@ -42,7 +43,27 @@ fn table(user: &str, key: &str) -> Vec<Row> {
     let with = |text: Value| json!({ "configurations": text });
     let in_acme =
         |text: Value| json!({ "workspaces": [{ "id": "acme", "enabled": true, "configurations": text }] });
+    let tool = json!({ "capabilities": [{ "name": "add", "type": "tool", "enabled": false }] });
+    let switched = ("/capabilities/0/enabled", json!(true));
     vec![
+        row(
+            "put /v1/mcp-integrations/{integration}/capabilities",
+            "/v1/mcp-integrations/linear/capabilities",
+            tool.clone(),
+            switched.clone(),
+        ),
+        row(
+            "put /v1/mcp-servers/{server}/capabilities",
+            "/v1/mcp-servers/linear/capabilities?workspace_id=acme",
+            tool,
+            switched,
+        ),
+        row(
+            "put /v1/mcp-servers/{server}/user-access",
+            "/v1/mcp-servers/linear/user-access?workspace_id=acme",
+            json!({ "user_access": [{ "user_id": "ada", "enabled": false }], "default_user_access": "allow" }),
+            ("/user_access/0/enabled", json!(true)),
+        ),
         row(
             integration,
             linear,
@@ -171,10 +192,10 @@ async fn traces(t: &TestRegistry) -> Vec<String> {
         "SELECT 'rollouts', COUNT(*) FROM rollout",
         "SELECT 'access', COUNT(*) FROM access",
         "SELECT 'access', CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM access",
-        "SELECT 'integration', CAST(SUM(version) AS BIGINT) FROM integration",
-        "SELECT 'server', CAST(SUM(version) AS BIGINT) FROM server",
-        "SELECT 'organisation', CAST(SUM(version) AS BIGINT) FROM organisation",
-        "SELECT 'workspace', CAST(SUM(version) AS BIGINT) FROM workspace",
+        "SELECT 'integration', CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM integration",
+        "SELECT 'server', CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM server",
+        "SELECT 'organisation', CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM organisation",
+        "SELECT 'workspace', CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM workspace",
     ] {
         let statement = Statement::from_string(db.get_database_backend(), sql);
         let row = db.query_one_raw(statement).await.unwrap().unwrap();

@@ -228,18 +228,18 @@ mod tests {
     }
 
     /// Every schema in `value` with its place.
-    fn schemas<'a>(place: String, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
+    fn schemas<'a>(place: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
         match value {
             Value::Object(members) => {
-                found.push((place.clone(), value));
+                found.push((place.to_owned(), value));
                 for (name, member) in members.iter().filter(|(name, _)| !name.starts_with("example")) {
-                    schemas(format!("{place}/{name}"), member, found);
+                    schemas(&format!("{place}/{name}"), member, found);
                 }
             }
             Value::Array(items) => items
                 .iter()
                 .enumerate()
-                .for_each(|(index, item)| schemas(format!("{place}/{index}"), item, found)),
+                .for_each(|(index, item)| schemas(&format!("{place}/{index}"), item, found)),
             _ => {}
         }
     }
@@ -249,7 +249,7 @@ mod tests {
         let document = document();
         let components = &document["components"]["schemas"];
         let mut found = Vec::new();
-        schemas(String::new(), components, &mut found);
+        schemas("", components, &mut found);
         assert!(found.len() > 1000, "{}", found.len());
         for (place, schema) in found {
             for (name, property) in schema["properties"].as_object().into_iter().flatten() {

@@ -29,11 +29,14 @@ pub(crate) struct OwnKeyView {
 #[schema(as = PortkeyOwnKeyData)]
 pub(crate) struct OwnKeyData {
     /// The key.
-    api_key_details: KeyDetails,
+    #[serde(rename = "api_key_details")]
+    api_key: KeyDetails,
     /// The organisation.
-    organisation_details: OrganisationDetails,
+    #[serde(rename = "organisation_details")]
+    organisation: OrganisationDetails,
     /// The workspace that the key is bound to.
-    workspace_details: WorkspaceDetails,
+    #[serde(rename = "workspace_details")]
+    workspace: WorkspaceDetails,
 }
 
 /// A key or token.
@@ -106,7 +109,7 @@ impl OwnKeyView {
             if actor.scopes().is_empty() { vec!["mcp.invoke".to_owned()] } else { actor.scopes().to_vec() };
         Ok(Self {
             data: OwnKeyData {
-                api_key_details: KeyDetails {
+                api_key: KeyDetails {
                     name: actor.name().to_owned(),
                     scopes,
                     status: "active",
@@ -117,13 +120,13 @@ impl OwnKeyView {
                     system_defaults: defaults,
                     id,
                 },
-                organisation_details: OrganisationDetails {
+                organisation: OrganisationDetails {
                     id: details.organisation_id,
                     organisation_id: details.organisation_id,
                     name: details.organisation_name,
                     settings: Map::new(),
                 },
-                workspace_details: WorkspaceDetails {
+                workspace: WorkspaceDetails {
                     id: workspace.id.0,
                     slug: workspace.slug.into(),
                     name: workspace.name,
@@ -135,7 +138,7 @@ impl OwnKeyView {
     fn example() -> Self {
         Self {
             data: OwnKeyData {
-                api_key_details: KeyDetails {
+                api_key: KeyDetails {
                     id: examples::id(8).to_string(),
                     name: "Ada".to_owned(),
                     scopes: vec!["mcp.invoke".to_owned()],
@@ -146,13 +149,13 @@ impl OwnKeyView {
                     rate_limits: Vec::new(),
                     system_defaults: Map::new(),
                 },
-                organisation_details: OrganisationDetails {
+                organisation: OrganisationDetails {
                     id: examples::id(1),
                     organisation_id: examples::id(1),
                     name: "Acme".to_owned(),
                     settings: Map::new(),
                 },
-                workspace_details: WorkspaceDetails {
+                workspace: WorkspaceDetails {
                     id: examples::id(2),
                     slug: "acme".to_owned(),
                     name: "Acme".to_owned(),

@@ -118,7 +118,7 @@ pub(crate) struct ServerInfoBody {
     #[schema(example = "Linear")]
     title: Option<String>,
     /// What the server is for.
-    #[schema(max_length = 100000)]
+    #[schema(max_length = 100_000)]
     description: Option<String>,
     /// Page about the server.
     website_url: Option<String>,
@@ -129,7 +129,7 @@ pub(crate) struct ServerInfoBody {
     #[schema(value_type = Option<Object>)]
     capability_flags: Option<Value>,
     /// How clients shall use the server.
-    #[schema(max_length = 100000)]
+    #[schema(max_length = 100_000)]
     instructions: Option<String>,
 }
 

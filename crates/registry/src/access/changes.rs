@@ -103,7 +103,9 @@ impl IntegrationAccess<'_> {
             };
             let row = named.row(self.registry, model, workspace);
             let text = text.map(String::as_str);
-            match SealedChange::make(self.registry, self.registry.db(), index, text, &row, Some(&stored)).await {
+            match SealedChange::make(self.registry, self.registry.db(), index, text, &row, Some(&stored))
+                .await
+            {
                 Ok(one) => ready.push(Some(one)),
                 Err(Error::Invalid(findings)) => {
                     report.extend_below("", findings);
@@ -212,7 +214,9 @@ async fn apply_all(
             let ready = match ready.filter(|ready| ready.fits(&row)) {
                 Some(ready) => ready,
                 // The row changed since the text was sealed: seal again.
-                None => SealedChange::make(write.registry, &write.txn, index, text.as_deref(), &row, None).await?,
+                None => {
+                    SealedChange::make(write.registry, &write.txn, index, text.as_deref(), &row, None).await?
+                }
             };
             let PreparedConfiguration { stored, secrets: sealed } = ready.ready;
             report.extend_below("", stored.findings);

@@ -3,7 +3,7 @@
 use crate::access::request::AccessChange;
 use crate::configuration::access_rows::blank;
 use crate::lookup::workspaces;
-use crate::secrets::markers::{PreparedConfiguration, prepare, sealed_ids};
+use crate::secrets::markers::{Before, PreparedConfiguration, prepare, sealed_ids};
 use crate::secrets::reentered::{SealedRows, read_sealed};
 use crate::storage::entity::{access, integration, workspace};
 use crate::storage::owner::OwnerKind;
@@ -44,7 +44,8 @@ impl SealedChange {
         let prefix = format!("/workspaces/{index}/configurations");
         let stored_text = row.configuration.clone();
         let owner = OwnerKind::Access.with_id(row.id);
-        let ready = prepare(registry, db, owner, &prefix, text, stored_text.as_deref(), false, read).await?;
+        let before = Before { text: stored_text.as_deref(), url_changed: false, read };
+        let ready = prepare(registry, db, owner, &prefix, text, before).await?;
         Ok(Self { row: row.id, stored_text, ready })
     }
 

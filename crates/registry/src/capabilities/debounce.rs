@@ -11,15 +11,18 @@ const REPEAT_INTERVAL: Duration = Duration::from_mins(10);
 /// How many servers are remembered; then the memory begins again.
 const MAX_KEPT: usize = 20_000;
 
+/// What is said, and of whom.
+type Key = (&'static str, Uuid);
+
 /// What was said last of each server.
 #[derive(Default)]
 pub(crate) struct Debounce {
-    last: Mutex<HashMap<(&'static str, Uuid), ([u8; 32], Instant)>>,
+    last: Mutex<HashMap<Key, ([u8; 32], Instant)>>,
 }
 
 /// Something that was said, to be remembered once it is stored.
 pub(super) struct Report {
-    key: (&'static str, Uuid),
+    key: Key,
     digest: [u8; 32],
 }
 
@@ -35,7 +38,7 @@ impl Debounce {
     }
 
     /// Remembers what is stored now.
-    pub(super) fn remember(&self, said: Report) {
+    pub(super) fn remember(&self, said: &Report) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() >= MAX_KEPT {
             last.clear();

@@ -149,7 +149,7 @@ impl Capabilities<'_> {
             write.commit().await?;
         }
         for one in said {
-            debounce.remember(one);
+            debounce.remember(&one);
         }
         Ok(())
     }

@@ -126,12 +126,12 @@ fn merge(
                 updated_at: moment(row.updated_at),
             },
         };
-        items.insert(name, narrowed(item, row)?);
+        items.insert(name, narrowed(item, &row)?);
     }
     Ok(items.into_values().collect())
 }
 
-fn narrowed(mut item: CapabilityItem, row: server_capability::Model) -> Result<CapabilityItem> {
+fn narrowed(mut item: CapabilityItem, row: &server_capability::Model) -> Result<CapabilityItem> {
     item.enabled = item.integration_enabled && row.enabled.unwrap_or(true);
     if let Some(text) = &row.definition {
         item.definition = definition(text, row.server_id)?;

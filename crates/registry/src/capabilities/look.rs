@@ -85,23 +85,22 @@ impl Capabilities<'_> {
         is_asked: bool,
     ) -> Result<()> {
         let began = millis(self.registry.now());
-        let outcome = match cannot_look(&model)? {
-            Some(why) => Outcome::Pending(why),
-            None => {
-                let read = self.registry.begin_read().await?;
-                let current = integration::Entity::find_by_id(model.id).one(&read).await?;
-                // Secrets that were entered for another address since are not sent to this one.
-                let Some(current) = current.filter(|now| is_same(now, &model)) else { return Ok(()) };
-                let target = self.registry.configurations().target_of_integration(&read, &current).await?;
-                read.commit().await?;
-                match self.registry.upstream().look(target).await {
-                    Look::Seen { info, capabilities } => Outcome::Seen(info, capabilities),
-                    Look::NeedsUser => Outcome::Pending(NEEDS_USER),
-                    Look::Failed(what) => Outcome::Failed(what),
-                    Look::Unanswered(why) => {
-                        tracing::info!(url = %model.url, reason = %why, "an MCP server did not answer a look");
-                        Outcome::Failed(UNREACHABLE.to_owned())
-                    }
+        let outcome = if let Some(why) = cannot_look(&model)? {
+            Outcome::Pending(why)
+        } else {
+            let read = self.registry.begin_read().await?;
+            let current = integration::Entity::find_by_id(model.id).one(&read).await?;
+            // Secrets that were entered for another address since are not sent to this one.
+            let Some(current) = current.filter(|now| is_same(now, &model)) else { return Ok(()) };
+            let target = self.registry.configurations().target_of_integration(&read, &current).await?;
+            read.commit().await?;
+            match self.registry.upstream().look(target).await {
+                Look::Seen { info, capabilities } => Outcome::Seen(info, capabilities),
+                Look::NeedsUser => Outcome::Pending(NEEDS_USER),
+                Look::Failed(what) => Outcome::Failed(what),
+                Look::Unanswered(why) => {
+                    tracing::info!(url = %model.url, reason = %why, "an MCP server did not answer a look");
+                    Outcome::Failed(UNREACHABLE.to_owned())
                 }
             }
         };

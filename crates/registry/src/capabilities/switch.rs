@@ -48,7 +48,7 @@ impl Capabilities<'_> {
         integrations::require_owner(actor, &integration)?;
         let known = of_integration(&write.txn, integration.id).await?;
         let names = |name: &Name| known.get(name).map(|row| row.definition.as_str());
-        let wanted = resolve(&switches, known.keys(), names);
+        let wanted = resolve(&switches, &known.keys(), names);
         let changed: BTreeMap<Name, bool> = wanted
             .into_iter()
             .filter(|(name, enabled)| known.get(name).map_or(!enabled, |row| row.enabled != *enabled))
@@ -109,7 +109,7 @@ impl Capabilities<'_> {
             let own = known.get(name).and_then(|row| row.definition.as_deref());
             own.or_else(|| above.get(name).map(|row| row.definition.as_str()))
         };
-        let wanted = resolve(&switches, known.keys().chain(above.keys()), names);
+        let wanted = resolve(&switches, &known.keys().chain(above.keys()), names);
         let mut report = Report::default();
         for (index, switch) in switches.iter().enumerate() {
             let name = (switch.kind, switch.name.clone());
@@ -188,7 +188,7 @@ fn require_room(count: usize) -> Result<()> {
 /// Which rows the switches mean: those that are called so, else those whose `name` it is, else new ones.
 fn resolve<'a>(
     switches: &[CapabilitySwitch],
-    known: impl Iterator<Item = &'a Name> + Clone,
+    known: &(impl Iterator<Item = &'a Name> + Clone),
     definition: impl Fn(&Name) -> Option<&'a str>,
 ) -> BTreeMap<Name, bool> {
     let mut wanted = BTreeMap::new();

@@ -75,7 +75,7 @@ impl Capabilities<'_> {
         }
         let seen = changed.iter().map(|(one, _)| one.clone()).collect();
         self.keep_for_integration(actor, server.integration_id, seen).await?;
-        self.registry.inner.debounce.remember(said);
+        self.registry.inner.debounce.remember(&said);
         Ok(SyncedCapabilities { changed: changed.len() as u64, findings: Findings(findings) })
     }
 
@@ -97,7 +97,7 @@ impl Capabilities<'_> {
         };
         let ReadCapabilities { capabilities, findings } = read_capabilities(items, "/capabilities");
         let changed = self.keep_for_integration(actor, integration.id, capabilities).await?;
-        self.registry.inner.debounce.remember(said);
+        self.registry.inner.debounce.remember(&said);
         Ok(SyncedCapabilities { changed, findings: Findings(findings) })
     }
 

@@ -6,7 +6,7 @@ use crate::configuration::revision_rows::add_revision;
 use crate::configuration::row::{Configuration, ConfigurationRow, ConfigurationScope};
 use crate::configuration::{Configurations, mapped_secrets};
 use crate::lookup::naming;
-use crate::secrets::markers::{PreparedConfiguration, prepare, put};
+use crate::secrets::markers::{Before, PreparedConfiguration, prepare, put};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::write::{Event, Write};
 use crate::{Actor, Error, Result};
@@ -157,7 +157,8 @@ impl<'a> Configurations<'a> {
         let owner = layer_row.owner();
         let mut ready = {
             let text = written.text.as_deref();
-            prepare(write.registry, &write.txn, owner, "", text, layer_row.text(), false, None).await?
+            let before = Before { text: layer_row.text(), ..Before::default() };
+            prepare(write.registry, &write.txn, owner, "", text, before).await?
         };
         if ready.stored.text.as_deref() == layer_row.text() {
             // The logo at the same address may be another one by now.

@@ -92,13 +92,14 @@ impl Gateway<'_> {
             let row = rows.get(&layers.server.id);
             let client = row.and_then(|row| clients.remove(&row.id));
             let revision = revisions.get(&layers.server.id).copied().unwrap_or_default();
-            let off = disabled.get(&layers.server.id).map_or(&[][..], Vec::as_slice);
-            let one = self.prepare_one(read, layers, row, client, revision, off, None).await;
+            let disabled = disabled.get(&layers.server.id).map_or(&[][..], Vec::as_slice);
+            let found = Found { row, revision, disabled };
+            let one = self.prepare_one(read, layers, found, client, None).await;
             prepared.push(match one {
                 Err(error) => {
                     let Some(why) = Unreadable::of(&error) else { return Err(error) };
                     tracing::error!(server = %layers.server.id, %error, cause = error.source(), "a document goes without what cannot be read");
-                    self.prepare_one(read, layers, row, None, revision, off, Some(&why)).await?
+                    self.prepare_one(read, layers, found, None, Some(&why)).await?
                 }
                 Ok(one) => one,
             });
@@ -111,10 +112,8 @@ impl Gateway<'_> {
         self,
         read: &DatabaseTransaction,
         layers: &ServerLayers,
-        row: Option<&registration::Model>,
+        Found { row, revision, disabled }: Found<'_>,
         client: Option<oauth_client::Model>,
-        revision: i64,
-        disabled: &[(CapabilityKind, String)],
         unreadable: Option<&Unreadable>,
     ) -> Result<Prepared> {
         let client = match client.filter(|client| usable(client, self.registry.now()) && layers.enabled) {
@@ -232,6 +231,16 @@ impl Gateway<'_> {
         document.insert("shared_upstream_client".into(), json!(true));
         Ok(())
     }
+}
+
+/// What was found of one server beside its layers.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    row: Option<&'a registration::Model>,
+    /// When it last changed.
+    revision: i64,
+    /// What it may not offer.
+    disabled: &'a [(CapabilityKind, String)],
 }
 
 /// Why not all that is stored for a server can be read.

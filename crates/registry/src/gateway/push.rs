@@ -34,7 +34,7 @@ const LEASE_TTL: i64 = 30_000;
 const LEASE_POLL: Duration = Duration::from_secs(5);
 /// The wait after the first failure, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 /// Keys that changed this long before the last success are named again, in milliseconds: clocks of processes differ.
 const KEYS_OVERLAP: i64 = 60_000;
 

@@ -32,7 +32,15 @@ pub(crate) async fn store(
     stored: Option<&str>,
     url_changed: bool,
 ) -> Result<StoredConfiguration> {
-    let ready = prepare(write.registry, &write.txn, owner, prefix, text, stored, url_changed, None).await?;
+    let ready = prepare(
+        write.registry,
+        &write.txn,
+        owner,
+        prefix,
+        text,
+        Before { text: stored, url_changed, read: None },
+    )
+    .await?;
     put(write, vec![ready.secrets]).await?;
     Ok(ready.stored)
 }
@@ -72,6 +80,17 @@ pub(crate) async fn put(write: &Write<'_>, secrets: Vec<SecretChanges>) -> Resul
     logo_queue::enqueue_logos(write, logos).await
 }
 
+/// What was there before.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Before<'a> {
+    /// The stored text.
+    pub(crate) text: Option<&'a str>,
+    /// Whether the address that kept secrets would be sent to has changed.
+    pub(crate) url_changed: bool,
+    /// The stored secrets, where they were read for many texts at once.
+    pub(crate) read: Option<&'a SealedRows>,
+}
+
 /// As [`store`], outside a write: `stored` must still be the stored text when the result is stored.
 ///
 /// A secret that is entered again with the value that is stored for the same address keeps its marker; at another address
@@ -82,9 +101,7 @@ pub(crate) async fn prepare(
     owner: Owner,
     prefix: &str,
     text: Option<&str>,
-    stored: Option<&str>,
-    url_changed: bool,
-    read: Option<&SealedRows>,
+    Before { text: stored, url_changed, read }: Before<'_>,
 ) -> Result<PreparedConfiguration> {
     let known = stored.map(KnownSecrets::of).unwrap_or_default();
     let Some(text) = text else {

@@ -2,7 +2,7 @@
 
 use super::database::{database_name, join};
 use super::shutdown::ShutdownSignal;
-use super::work::Worker;
+use super::work::{Worker, process_name};
 use super::{CommandError, print, user};
 use crate::app::{self, Parts};
 use crate::cli::Serve;
@@ -74,7 +74,7 @@ pub async fn start(config: &Config, options: Serve) -> Result<Running, CommandEr
     });
     let pusher = tokio::spawn({
         let (registry, stop) = (registry.clone(), stop.clone());
-        let name = format!("push-{}", uuid::Uuid::now_v7().simple());
+        let name = process_name("push");
         async move { registry.gateway().push_changes(&name, stop.cancelled_owned()).await }
     });
     let worker =

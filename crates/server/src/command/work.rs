@@ -52,7 +52,7 @@ impl Worker {
         let guarded =
             Arc::new(guarded(config, registry.settings().egress.clone()).map_err(CommandError::new)?);
         let options = WorkerOptions {
-            name: worker_name(),
+            name: process_name("worker"),
             concurrency: config.worker.concurrency,
             poll: Duration::from_millis(config.worker.poll_ms),
             drain: DRAIN_TIMEOUT,
@@ -80,10 +80,10 @@ impl Worker {
     }
 }
 
-/// A name no other worker of the deployment has: containers often share process number and host name.
+/// A name no other process of the deployment has: containers often share process number and host name.
 #[expect(clippy::disallowed_methods, reason = "a name, not the id of anything that is kept")]
-fn worker_name() -> String {
-    format!("worker-{}", uuid::Uuid::now_v7().simple())
+pub(super) fn process_name(kind: &str) -> String {
+    format!("{kind}-{}", uuid::Uuid::now_v7().simple())
 }
 
 /// Returns when the database is ready; logs each reason once.

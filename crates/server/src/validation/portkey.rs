@@ -37,7 +37,7 @@ pub(super) fn settings(config: &Config, findings: &mut Findings) -> Option<Portk
     for (index, url) in urls.iter().enumerate() {
         match check_trusted_url(url) {
             Ok(_) => {
-                push.push(PushTarget { url: url.trim_end_matches('/').to_owned(), token: token.clone() })
+                push.push(PushTarget { url: url.trim_end_matches('/').to_owned(), token: token.clone() });
             }
             Err(why) => findings.push(Finding::error(
                 format!("{place}/{index}"),

@@ -123,8 +123,8 @@ mod tests {
             ("on", "tool:not-shown"),
         ]);
         let switches = Form::read(&form).unwrap().switches();
-        let switched: Vec<_> = switches.iter().map(|one| (one.name.as_str(), one.enabled)).collect();
-        assert_eq!(switched, [("b", false), ("d", true)]);
+        let changed: Vec<_> = switches.iter().map(|one| (one.name.as_str(), one.enabled)).collect();
+        assert_eq!(changed, [("b", false), ("d", true)]);
     }
 
     #[test]

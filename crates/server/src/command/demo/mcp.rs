@@ -24,8 +24,8 @@ pub(super) async fn call_tool(
     let call = json!({
         "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": tool, "arguments": {} },
     });
-    let begun = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-    for message in [begin, begun] {
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    for message in [begin, initialized] {
         if send(http, url, token, &message).await?.is_none() {
             return Ok(None);
         }
