@@ -370,6 +370,7 @@ async fn configured_headers_go_only_to_the_integration_url(#[case] engine: Engin
     assert!(!sent.contains("canary") && sent.contains("x-both: high"), "{sent}");
 
     // A preflight sends none, wherever it goes.
+    seen.lock().unwrap().clear();
     admin.post("/v1/mcp-integrations/keyed/preflight", &json!({})).await.expect(200);
     assert!(!seen.lock().unwrap().is_empty());
     assert!(seen.lock().unwrap().iter().all(|sent| !sent.to_lowercase().contains("x-both")));

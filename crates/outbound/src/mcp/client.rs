@@ -85,14 +85,16 @@ impl McpHttp {
         method: Method,
         url: &str,
         session: Option<&str>,
-        given: &HashMap<HeaderName, HeaderValue>,
         json: Option<&Value>,
     ) -> Result<UpstreamResponse, McpError> {
         let shared = &self.0;
         if shared.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err() {
             return Err(self.ends(LookError::Failed("It asks for too many requests.".to_owned())));
         }
-        let version = given.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+        // The SDK goes on with the version that it asked for; the server may know only the one that it answered with.
+        let negotiated = self.initialized().and_then(|result| result.get("protocolVersion")?.as_str());
+        let version =
+            negotiated.filter(|text| text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_graphic()));
         let mut headers = vec![(VERSION_HEADER, version.unwrap_or(PROTOCOL_VERSION))];
         headers.extend(session.map(|session| (SESSION_HEADER, session)));
         headers.extend(shared.headers.iter().map(|(name, value)| (name.as_str(), value.expose())));
@@ -124,10 +126,10 @@ impl StreamableHttpClient for McpHttp {
         message: ClientJsonRpcMessage,
         session: Option<Arc<str>>,
         _: Option<String>,
-        headers: HashMap<HeaderName, HeaderValue>,
+        _: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse, McpError> {
         let sent = serde_json::to_value(&message)?;
-        let answer = self.send(Method::POST, &uri, session.as_deref(), &headers, Some(&sent)).await?;
+        let answer = self.send(Method::POST, &uri, session.as_deref(), Some(&sent)).await?;
         let host = host_of(&uri);
         let is_request = sent.get("id").is_some() && sent.get("method").is_some();
         match answer.status {
@@ -157,10 +159,10 @@ impl StreamableHttpClient for McpHttp {
         uri: Arc<str>,
         session: Arc<str>,
         _: Option<String>,
-        headers: HashMap<HeaderName, HeaderValue>,
+        _: HashMap<HeaderName, HeaderValue>,
     ) -> Result<(), McpError> {
         // A server that cannot end sessions answers 405; the session ends by itself then.
-        self.send(Method::DELETE, &uri, Some(&session), &headers, None).await.map(drop)
+        self.send(Method::DELETE, &uri, Some(&session), None).await.map(drop)
     }
 
     /// What the server would tell by itself is of no interest to a look: no stream is opened.
