@@ -65,7 +65,7 @@ flow('capabilities are switched off, narrowed, and given to single users', async
     await visit('server-capabilities-switched');
     const { data } = await api('GET', at('capabilities'));
     assert.deepEqual(data.filter(({ enabled }) => enabled), []);
-    await page.getByRole('link', { name: 'by the integration, delete_issue' }).click();
+    await page.getByRole('row', { name: /Delete an issue/ }).getByRole('link', { name: /by the integration/ }).click();
     await page.getByRole('heading', { name: 'Linear: capabilities' }).waitFor();
     await tick(page, 'Labels').check();
     await button(page, 'Save capabilities').click();
