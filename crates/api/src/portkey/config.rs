@@ -62,7 +62,6 @@ pub(super) fn server_config(document: &Map<String, Value>) -> Result<Value> {
         configurations.insert("oauth_metadata".to_owned(), Value::Object(metadata));
     }
     Ok(json!({
-        "id": text("server_id"),
         "slug": text("server"),
         "name": text("server"),
         "status": "active",

@@ -18,7 +18,7 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 /// How long a first request waits for a client that is being registered.
-const CLIENT_WAIT: Duration = Duration::from_secs(5);
+const CLIENT_WAIT: Duration = Duration::from_secs(1);
 
 /// The configuration of a server, with the secrets that the gateway needs.
 #[derive(ToSchema)]
@@ -28,6 +28,9 @@ pub(crate) struct ServerView {
     /// Slug of the server.
     #[schema(example = "linear")]
     slug: String,
+    /// The same: the gateway shows no other name.
+    #[schema(example = "linear")]
+    name: String,
     /// Always `active`; another server answers 503.
     #[schema(example = "active")]
     status: String,
@@ -44,6 +47,9 @@ pub(crate) struct ServerView {
     /// Always empty.
     #[schema(value_type = Object)]
     default_headers: Value,
+    /// Revision of the last change of the document that this was made from.
+    #[schema(example = 412)]
+    revision: Option<i64>,
 }
 
 fn example() -> Value {
@@ -57,7 +63,7 @@ fn example() -> Value {
 /// Fetch the configuration of a server
 ///
 /// Call 2 of the open gateway: made of the same document as `/v1/gateway/servers/{workspace}/{server}`, with the client
-/// that this registry registered. While that client is being registered the answer waits up to five seconds, then it is
+/// that this registry registered. While that client is being registered the answer waits up to a second, then it is
 /// 503: without a client the gateway would register its own with every consent.
 #[utoipa::path(
     tag = "open gateway",
