@@ -150,6 +150,12 @@ class Campaign:
 
         @schemathesis.hook
         def filter_failure(context, failure, case, response):
+            # The open gateway is told to wait for a client.
+            if response.status_code == 503 and case.operation.definition.raw.get("operationId") == "read_gateway_server":
+                return False
+            # Other methods of this path are those of a user named `invites`.
+            if case.operation.label == "POST /v1/admin/users/invites" and response.request.method != "POST":
+                return False
             if not isinstance(failure, AcceptedNegativeData):
                 return True
             # What was wrong may have been aimed at something right; and leaving out a body that may be left out is no wrong.

@@ -12,7 +12,10 @@ HEADERS = {
     "x-request-id": None,
 }
 # These, and nothing else, hold secrets, and only for the role `gateway`.
-GATEWAY_DOCUMENTS = {"ensure_gateway_server", "fetch_gateway_server", "list_gateway_servers"}
+GATEWAY_DOCUMENTS = {
+    "ensure_gateway_server", "fetch_gateway_server", "list_gateway_servers",
+    "read_gateway_server", "read_gateway_client", "read_server_client_info",
+}
 
 
 class Checks:

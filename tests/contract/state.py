@@ -16,7 +16,8 @@ LISTS = [
     "/v1/organisation/configuration/revisions",
 ]
 # What reading changes, and what counts things of other workspaces.
-PASSING = {"last_used_at", "last_address", "last_fetched_at", "version_seen"}
+# `metadata` is what gateways report.
+PASSING = {"last_used_at", "last_address", "last_fetched_at", "version_seen", "metadata"}
 COUNTS = {"workspaces_count", "servers_count", "registered_count", "attention_count", "total"}
 
 

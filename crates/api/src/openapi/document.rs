@@ -47,8 +47,14 @@ use utoipa_actix_web::AppExt;
 struct Base;
 
 /// Operations whose body is optional, because every member is.
-const BODY_OPTIONAL: [&str; 4] =
-    ["ensure_gateway_server", "preflight_integration", "reregister_integration", "resolve_orphan"];
+const BODY_OPTIONAL: [&str; 6] = [
+    "ensure_gateway_server",
+    "preflight_integration",
+    "reregister_integration",
+    "resolve_orphan",
+    "sync_gateway_metadata",
+    "sync_server_metadata",
+];
 
 /// The OpenAPI document of everything that [`crate::configure`] mounts. Needs neither a database nor a running server.
 pub fn document() -> Value {

@@ -4,7 +4,7 @@
 use crate::http::answer::{self, Answer, Done};
 use crate::http::extract::Caller;
 use crate::http::failure::Failure;
-use crate::http::responses::CallerProblems;
+use crate::http::responses::ReadProblems;
 use actix_web::{post, web};
 use futures_util::StreamExt;
 use metrics::counter;
@@ -19,7 +19,7 @@ const MAX_PUSH: usize = 16 * 1024 * 1024;
 /// Call 16 of the open gateway. It is counted (`mcp_registry_gateway_log_pushes_total`) and dropped.
 #[utoipa::path(
     tag = "open gateway",
-    responses((status = 200, description = "It is counted.", body = Done, example = json!(Done::yes())), CallerProblems)
+    responses((status = 200, description = "It is counted.", body = Done, example = json!(Done::yes())), ReadProblems)
 )]
 #[post("/logs/enterprise/logs")]
 pub(crate) async fn accept_gateway_logs(caller: Caller, payload: web::Payload) -> Answer {
@@ -31,7 +31,7 @@ pub(crate) async fn accept_gateway_logs(caller: Caller, payload: web::Payload) -
 /// Call 16 of the open gateway. They are counted (`mcp_registry_gateway_log_pushes_total`) and dropped.
 #[utoipa::path(
     tag = "open gateway",
-    responses((status = 200, description = "They are counted.", body = Done, example = json!(Done::yes())), CallerProblems)
+    responses((status = 200, description = "They are counted.", body = Done, example = json!(Done::yes())), ReadProblems)
 )]
 #[post("/analytics/enterprise/analytics")]
 pub(crate) async fn accept_gateway_analytics(caller: Caller, payload: web::Payload) -> Answer {

@@ -175,7 +175,7 @@ pub(crate) async fn read_gateway_token(
 /// Call 5 of the open gateway. Not built yet: this version keeps no tokens of users.
 #[utoipa::path(
     tag = "not built yet",
-    params(("server" = String, Path, description = "Id or slug of the server.", example = "linear"), InWorkspace),
+    params(("server" = String, Path, description = "Id or slug of the server.", example = "linear")),
     responses(NotBuiltProblems)
 )]
 #[put("/mcp-servers/{server}/tokens")]

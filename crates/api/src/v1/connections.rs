@@ -148,7 +148,7 @@ pub(crate) async fn read_server_tokens(
 /// Not built yet: this version keeps no tokens of users; gateways do.
 #[utoipa::path(
     tag = "not built yet",
-    params(("server" = String, Path, description = "Id or slug of the server.", example = "linear"), InWorkspace),
+    params(("server" = String, Path, description = "Id or slug of the server.", example = "linear")),
     responses(NotBuiltProblems)
 )]
 #[put("/mcp-servers/{server}/tokens")]

@@ -179,11 +179,11 @@ pub(crate) struct DecisionView {
     /// The same, by the name that the SDKs of the hosted product read.
     #[schema(example = true)]
     has_access: bool,
-    /// The user that was asked about.
+    /// The user that was asked about; null where the credential is not valid.
     #[schema(example = "0192f5c2-4a10-7c3e-9b1d-3f2a6c000007")]
-    user_id: String,
-    /// Id of the server.
-    mcp_server_id: Uuid,
+    user_id: Option<String>,
+    /// Id of the server; null where the user may not know of it.
+    mcp_server_id: Option<Uuid>,
     /// Why not; null: allowed.
     reason: Option<&'static str>,
 }
@@ -193,8 +193,8 @@ impl From<UserDecision> for DecisionView {
         Self {
             allowed: decision.allowed,
             has_access: decision.allowed,
-            user_id: decision.user_id,
-            mcp_server_id: decision.server.0,
+            user_id: Some(decision.user_id),
+            mcp_server_id: Some(decision.server.0),
             reason: decision.reason,
         }
     }
@@ -205,8 +205,8 @@ impl DecisionView {
         Self {
             allowed: true,
             has_access: true,
-            user_id: crate::examples::id(7).to_string(),
-            mcp_server_id: crate::examples::id(4),
+            user_id: Some(crate::examples::id(7).to_string()),
+            mcp_server_id: Some(crate::examples::id(4)),
             reason: None,
         }
     }
