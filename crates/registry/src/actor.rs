@@ -161,6 +161,11 @@ impl Actor {
         Err(Error::Forbidden { needed, message })
     }
 
+    /// Refuses a caller without the permission, but for gateways: for what they read and tell of servers.
+    pub(crate) fn require_unless_gateway(&self, needed: Permission) -> Result<()> {
+        if self.can(Permission::FetchGatewayDocument) { Ok(()) } else { self.require(needed) }
+    }
+
     /// Refuses also a caller that is bound to a workspace: for what belongs to the whole organisation.
     pub fn require_organisation(&self, needed: Permission) -> Result<()> {
         self.require(needed)?;

@@ -1,7 +1,7 @@
 //! The registry's own look at MCP servers: what it stores, when it is due, and what hostile servers come to.
 
 use chrono::TimeDelta;
-use registry::{CapabilityPage, Error, IntegrationChange, KnownServerInfo, NewIntegration, PageRequest};
+use registry::{CapabilityPage, Error, IntegrationChange, KnownServerInfo, NewIntegration};
 use registry_core::permission::Role;
 use registry_core::registration::{AuthType, Transport};
 use registry_core::server_info::SyncStatus;
@@ -43,11 +43,7 @@ async fn look(t: &TestRegistry) -> KnownServerInfo {
 }
 
 async fn offered(t: &TestRegistry) -> CapabilityPage {
-    t.registry
-        .capabilities()
-        .of_integration(&t.admin(), &notes(), None, PageRequest::new(0, 1_000))
-        .await
-        .unwrap()
+    t.registry.capabilities().of_integration(&t.admin(), &notes(), None, None).await.unwrap()
 }
 
 async fn names(t: &TestRegistry) -> Vec<String> {

@@ -9,10 +9,6 @@ use crate::v1::capabilities::{CapabilitiesView, SwitchedView, SyncServer};
 use crate::v1::server_info::ServerInfoBody;
 use crate::v1::servers::{InWorkspace, named};
 use actix_web::{get, post, web};
-use registry::PageRequest;
-
-/// Items of one page; there are few pages.
-const PAGE: u64 = 1_000;
 
 /// List the capabilities of a server
 ///
@@ -30,21 +26,8 @@ pub(crate) async fn list_gateway_capabilities(
     path: web::Path<String>,
 ) -> Answer {
     let server = named(&caller, &path)?;
-    let mut all = None;
-    for number in 0.. {
-        let page = PageRequest::new(number, PAGE);
-        let found = state.registry.capabilities().of_server(&caller.actor, &server, None, page).await?;
-        let view = CapabilitiesView::new(found, true);
-        let more = view.has_more();
-        all = Some(match all {
-            None => view,
-            Some(all) => CapabilitiesView::joined(all, view),
-        });
-        if !more {
-            break;
-        }
-    }
-    Ok(answer::ok(&all))
+    let found = state.registry.capabilities().of_server(&caller.actor, &server, None, None).await?;
+    Ok(answer::ok(&CapabilitiesView::new(found, true)))
 }
 
 /// Report the capabilities that were seen at a server

@@ -11,7 +11,7 @@ use crate::v1::connections::ClientInfoView;
 use crate::v1::servers::{InWorkspace, named};
 use crate::v1::user_access::DecisionView;
 use actix_web::{HttpRequest, delete, get, put, web};
-use registry::{Ensured, Error, GatewayDocument};
+use registry::{Ensured, Error};
 use registry_core::permission::Permission;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -76,13 +76,11 @@ pub(crate) async fn read_gateway_server(
     caller: Caller,
     path: web::Path<String>,
 ) -> Answer {
-    let document = document(&state, &caller, &path).await?;
-    let members: Map<String, Value> = serde_json::from_slice(&document.body).map_err(Error::from)?;
-    Ok(answer::ok(&config::server_config(&members)?))
+    Ok(answer::ok(&config::server_config(&document(&state, &caller, &path).await?)?))
 }
 
 /// The document of a server; where it needs a client that is not there, it waits for it.
-async fn document(state: &ApiState, caller: &Caller, server: &str) -> Result<GatewayDocument, Failure> {
+async fn document(state: &ApiState, caller: &Caller, server: &str) -> Result<Map<String, Value>, Failure> {
     let reference = named(caller, server)?;
     let gateway = state.registry.gateway();
     let (workspace, server) = gateway.names(&caller.actor, &reference).await?;
@@ -90,11 +88,11 @@ async fn document(state: &ApiState, caller: &Caller, server: &str) -> Result<Gat
     let members: Map<String, Value> = serde_json::from_slice(&document.body).map_err(Error::from)?;
     let is_complete = members.contains_key("client") || !members.contains_key("registration");
     if is_complete || members.get("status").and_then(Value::as_str) != Some("active") {
-        return Ok(document);
+        return Ok(members);
     }
     match gateway.ensure(&caller.actor, &workspace, &server, CLIENT_WAIT).await? {
-        Ensured::Ready(document) => Ok(document),
-        Ensured::NotYet(_) => Ok(document),
+        Ensured::Ready(document) => Ok(serde_json::from_slice(&document.body).map_err(Error::from)?),
+        Ensured::NotYet(_) => Ok(members),
     }
 }
 

@@ -197,18 +197,6 @@ impl CapabilitiesView {
         }
     }
 
-    /// Whether there are items after this page.
-    pub(crate) fn has_more(&self) -> bool {
-        self.has_more
-    }
-
-    /// Two pages as one.
-    pub(crate) fn joined(mut first: Self, second: Self) -> Self {
-        first.data.extend(second.data);
-        first.has_more = second.has_more;
-        first
-    }
-
     pub(crate) fn example() -> Self {
         let one = CountView { total: 1, enabled: 1 };
         Self {
@@ -344,8 +332,11 @@ pub(crate) async fn list_integration_capabilities(
 ) -> Answer {
     let asked: ListCapabilities = caller.query()?;
     let (reference, page) = (Reference::parse(&path), asked.page()?);
-    let found =
-        state.registry.capabilities().of_integration(&caller.actor, &reference, asked.r#type, page).await?;
+    let found = state
+        .registry
+        .capabilities()
+        .of_integration(&caller.actor, &reference, asked.r#type, Some(page))
+        .await?;
     Ok(answer::ok(&CapabilitiesView::new(found, false)))
 }
 
@@ -415,7 +406,8 @@ pub(crate) async fn list_server_capabilities(
 ) -> Answer {
     let asked: ListCapabilities = caller.query()?;
     let (server, page) = (named(&caller, &path)?, asked.page()?);
-    let found = state.registry.capabilities().of_server(&caller.actor, &server, asked.r#type, page).await?;
+    let found =
+        state.registry.capabilities().of_server(&caller.actor, &server, asked.r#type, Some(page)).await?;
     Ok(answer::ok(&CapabilitiesView::new(found, false)))
 }
 

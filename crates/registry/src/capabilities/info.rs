@@ -1,6 +1,6 @@
 //! What upstream servers say about themselves.
 
-use crate::capabilities::{Capabilities, require_reporter};
+use crate::capabilities::Capabilities;
 use crate::lookup::integrations;
 use crate::lookup::servers::{self, ServerRef};
 use crate::storage::columns::{json, moment};
@@ -62,9 +62,7 @@ impl Capabilities<'_> {
 
     /// What gateways saw at a server; before they did, what is known of its integration.
     pub async fn info_of_server(self, actor: &Actor, reference: &ServerRef) -> Result<KnownServerInfo> {
-        if !actor.can(Permission::FetchGatewayDocument) {
-            actor.require(Permission::ReadServers)?;
-        }
+        actor.require_unless_gateway(Permission::ReadServers)?;
         let server = servers::find(self.registry.db(), actor, reference).await?;
         let mut found = known(self.registry.db(), [server.id, server.integration_id]).await?;
         let own = found.remove(&server.id);
@@ -85,7 +83,7 @@ impl Capabilities<'_> {
 
     /// Takes what a server said about itself, for it and for its integration.
     pub async fn sync_info(self, actor: &Actor, reference: &ServerRef, info: ServerInfo) -> Result<()> {
-        require_reporter(actor, Permission::UpdateServers)?;
+        actor.require_unless_gateway(Permission::UpdateServers)?;
         let server = servers::find(self.registry.db(), actor, reference).await?;
         self.keep_info(actor, &[server.id, server.integration_id], Ok(info)).await
     }
@@ -97,7 +95,7 @@ impl Capabilities<'_> {
         reference: &Reference,
         info: ServerInfo,
     ) -> Result<()> {
-        require_reporter(actor, Permission::UpdateIntegrations)?;
+        actor.require_unless_gateway(Permission::UpdateIntegrations)?;
         let integration = integrations::find(self.registry.db(), actor, reference).await?;
         self.keep_info(actor, &[integration.id], Ok(info)).await
     }

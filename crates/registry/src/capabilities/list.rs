@@ -54,13 +54,13 @@ pub struct CapabilityPage {
 }
 
 impl Capabilities<'_> {
-    /// What is known of an integration's upstream. `kind`: only these.
+    /// What is known of an integration's upstream. `kind`: only these; without `request` all of them.
     pub async fn of_integration(
         self,
         actor: &Actor,
         reference: &Reference,
         kind: Option<CapabilityKind>,
-        request: PageRequest,
+        request: Option<PageRequest>,
     ) -> Result<CapabilityPage> {
         actor.require(Permission::ReadIntegrations)?;
         let integration = integrations::find(self.registry.db(), actor, reference).await?;
@@ -75,11 +75,9 @@ impl Capabilities<'_> {
         actor: &Actor,
         reference: &ServerRef,
         kind: Option<CapabilityKind>,
-        request: PageRequest,
+        request: Option<PageRequest>,
     ) -> Result<CapabilityPage> {
-        if !actor.can(Permission::FetchGatewayDocument) {
-            actor.require(Permission::ReadServers)?;
-        }
+        actor.require_unless_gateway(Permission::ReadServers)?;
         let server = servers::find(self.registry.db(), actor, reference).await?;
         let above = of_integration(self.registry.db(), server.integration_id).await?;
         let own = of_server(self.registry.db(), server.id).await?;
@@ -141,7 +139,11 @@ fn narrowed(mut item: CapabilityItem, row: &server_capability::Model) -> Result<
 }
 
 /// At most `MAX_CAPABILITIES` are kept of each owner, so that they are counted and cut into pages in memory.
-fn page(items: Vec<CapabilityItem>, kind: Option<CapabilityKind>, request: PageRequest) -> CapabilityPage {
+fn page(
+    items: Vec<CapabilityItem>,
+    kind: Option<CapabilityKind>,
+    request: Option<PageRequest>,
+) -> CapabilityPage {
     let mut counts: BTreeMap<CapabilityKind, CapabilityCount> = BTreeMap::new();
     for item in &items {
         let count = counts.entry(item.kind).or_default();
@@ -149,7 +151,11 @@ fn page(items: Vec<CapabilityItem>, kind: Option<CapabilityKind>, request: PageR
         count.enabled += u64::from(item.enabled);
     }
     let chosen: Vec<_> = items.into_iter().filter(|item| kind.is_none_or(|kind| kind == item.kind)).collect();
-    CapabilityPage { page: Page::cut(chosen, request), counts }
+    let page = match request {
+        Some(request) => Page::cut(chosen, request),
+        None => Page::whole(chosen),
+    };
+    CapabilityPage { page, counts }
 }
 
 /// The rows of a server and its integration that forbid something, by id; used by documents.

@@ -11,8 +11,7 @@ mod rows;
 pub(crate) mod switch;
 pub(crate) mod sync;
 
-use crate::{Actor, Registry, Result};
-use registry_core::permission::Permission;
+use crate::Registry;
 
 pub(crate) use debounce::Debounce;
 
@@ -27,9 +26,4 @@ impl Registry {
     pub fn capabilities(&self) -> Capabilities<'_> {
         Capabilities { registry: self }
     }
-}
-
-/// Refuses callers who may not say what a server offers: gateways may, and who may change the server.
-fn require_reporter(actor: &Actor, needed: Permission) -> Result<()> {
-    if actor.can(Permission::FetchGatewayDocument) { Ok(()) } else { actor.require(needed) }
 }

@@ -1,7 +1,7 @@
 //! Gateways tell what they see at a server. What they do not name stays: a user may see less than another.
 
+use crate::capabilities::Capabilities;
 use crate::capabilities::rows::{of_integration, of_server};
-use crate::capabilities::{Capabilities, require_reporter};
 use crate::lookup::integrations;
 use crate::lookup::servers::{self, ServerRef};
 use crate::storage::entity::{capability, server_capability};
@@ -33,7 +33,7 @@ impl Capabilities<'_> {
         reference: &ServerRef,
         items: Vec<Value>,
     ) -> Result<SyncedCapabilities> {
-        require_reporter(actor, Permission::UpdateServers)?;
+        actor.require_unless_gateway(Permission::UpdateServers)?;
         let server = servers::find(self.registry.db(), actor, reference).await?;
         let text = serde_json::to_vec(&items)?;
         let Some(said) = self.registry.inner.debounce.report("capabilities", server.id, &text) else {
@@ -86,7 +86,7 @@ impl Capabilities<'_> {
         reference: &Reference,
         items: Vec<Value>,
     ) -> Result<SyncedCapabilities> {
-        require_reporter(actor, Permission::UpdateIntegrations)?;
+        actor.require_unless_gateway(Permission::UpdateIntegrations)?;
         let integration = integrations::find(self.registry.db(), actor, reference).await?;
         if !actor.can(Permission::FetchGatewayDocument) {
             integrations::require_owner(actor, &integration)?;

@@ -113,9 +113,7 @@ pub struct ClientMetadata {
 impl Servers<'_> {
     /// Refuses a server that the caller may not know of. Gateways may know of those of their workspace.
     pub async fn require_known(self, actor: &Actor, reference: &ServerRef) -> Result<()> {
-        if !actor.can(Permission::FetchGatewayDocument) {
-            actor.require(Permission::ReadServers)?;
-        }
+        actor.require_unless_gateway(Permission::ReadServers)?;
         find(self.registry.db(), actor, reference).await.map(drop)
     }
 

@@ -9,7 +9,7 @@ use crate::pages::problems;
 use crate::view::{Shell, go};
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
-use registry::{ConfigurationScope, Integration, PageRequest};
+use registry::{ConfigurationScope, Integration};
 use registry_core::finding::Finding;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
@@ -26,18 +26,9 @@ fn may_change(signed_in: &SignedInUser, integration: &Integration) -> bool {
 }
 
 async fn listed(signed_in: &SignedInUser, reference: &Reference, query: &Query) -> Result<Listed, Failure> {
-    let mut listed = Listed::default();
-    for page in 0.. {
-        let request = PageRequest::new(page, 1000);
-        let capabilities = signed_in.registry.capabilities();
-        let found = capabilities.of_integration(&signed_in.actor, reference, query.chosen(), request).await?;
-        listed.counts = found.counts;
-        listed.items.extend(found.page.items);
-        if !found.page.has_more {
-            break;
-        }
-    }
-    Ok(listed)
+    let capabilities = signed_in.registry.capabilities();
+    let found = capabilities.of_integration(&signed_in.actor, reference, query.chosen(), None).await?;
+    Ok(Listed { counts: found.counts, items: found.page.items })
 }
 
 async fn render(

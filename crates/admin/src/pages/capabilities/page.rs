@@ -121,7 +121,6 @@ fn matches(item: &CapabilityItem, needle: &str) -> bool {
 }
 
 /// All capabilities of a kind, or of all kinds, with the counts of all.
-#[derive(Default)]
 pub(super) struct Listed {
     pub(super) items: Vec<CapabilityItem>,
     pub(super) counts: BTreeMap<CapabilityKind, CapabilityCount>,

@@ -9,7 +9,7 @@ use crate::pages::problems;
 use crate::view::{Shell, go};
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
-use registry::{PageRequest, ServerRef};
+use registry::ServerRef;
 use registry_core::finding::Finding;
 use registry_core::permission::Permission;
 use registry_core::slug::Reference;
@@ -25,18 +25,9 @@ fn reference(path: &Path) -> ServerRef {
 }
 
 async fn listed(signed_in: &SignedInUser, reference: &ServerRef, query: &Query) -> Result<Listed, Failure> {
-    let mut listed = Listed::default();
-    for page in 0.. {
-        let request = PageRequest::new(page, 1000);
-        let capabilities = signed_in.registry.capabilities();
-        let found = capabilities.of_server(&signed_in.actor, reference, query.chosen(), request).await?;
-        listed.counts = found.counts;
-        listed.items.extend(found.page.items);
-        if !found.page.has_more {
-            break;
-        }
-    }
-    Ok(listed)
+    let capabilities = signed_in.registry.capabilities();
+    let found = capabilities.of_server(&signed_in.actor, reference, query.chosen(), None).await?;
+    Ok(Listed { counts: found.counts, items: found.page.items })
 }
 
 async fn render(
