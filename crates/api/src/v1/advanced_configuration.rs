@@ -27,7 +27,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 /// A configuration to validate, and the level it belongs to.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CheckConfiguration {
-    /// The Advanced Configuration. Send either this or `text`.
+    /// The Advanced Configuration (see the schema `AdvancedConfiguration`); it may have errors. Send either this or `text`.
     #[schema(value_type = Option<Object>)]
     configurations: Option<Box<RawValue>>,
     /// The Advanced Configuration as typed; it need not be valid JSON.

@@ -85,8 +85,8 @@ pub(crate) struct DuplicateIntegration {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Linear, for trials")]
     name: String,
-    /// Slug of the copy; made from the name when absent.
-    #[schema(min_length = 1, max_length = 255, pattern = "^[a-zA-Z0-9_-]+$", example = "linear-trials")]
+    /// Slug of the copy; made from the name when absent or empty.
+    #[schema(max_length = 255, pattern = "^[a-zA-Z0-9_-]*$", example = "linear-trials")]
     slug: Option<String>,
 }
 

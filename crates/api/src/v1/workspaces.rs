@@ -34,8 +34,8 @@ pub(crate) struct CreateWorkspace {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Acme")]
     pub(super) name: String,
-    /// Slug, used in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
-    #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "acme")]
+    /// Slug, used in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent or empty.
+    #[schema(max_length = 50, pattern = "^([a-zA-Z0-9_-]{3,50})?$", example = "acme")]
     pub(super) slug: Option<String>,
     /// Description.
     #[schema(max_length = 500, example = "Everything of the Acme team.")]

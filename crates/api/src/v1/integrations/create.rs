@@ -23,8 +23,8 @@ pub(crate) struct CreateIntegration {
     /// Display name.
     #[schema(min_length = 1, max_length = 255, example = "Linear")]
     pub(crate) name: String,
-    /// Slug, used in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent.
-    #[schema(min_length = 1, max_length = 255, pattern = "^[a-zA-Z0-9_-]+$", example = "linear")]
+    /// Slug, used in URLs: letters, digits, `-` and `_`; never changes. Made from the name when absent or empty.
+    #[schema(max_length = 255, pattern = "^[a-zA-Z0-9_-]*$", example = "linear")]
     slug: Option<String>,
     /// Description.
     #[schema(max_length = 500, example = "Issues and projects.")]

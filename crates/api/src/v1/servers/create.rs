@@ -33,8 +33,8 @@ pub(crate) struct CreateServer {
     /// Id or slug of the workspace; optional for callers bound to one.
     #[schema(example = "acme")]
     workspace_id: Option<String>,
-    /// Slug, used in URLs, unique in the workspace; never changes. Made from the name when absent.
-    #[schema(min_length = 3, max_length = 50, pattern = "^[a-zA-Z0-9_-]+$", example = "linear")]
+    /// Slug, used in URLs, unique in the workspace; never changes. Made from the name when absent or empty.
+    #[schema(max_length = 50, pattern = "^([a-zA-Z0-9_-]{3,50})?$", example = "linear")]
     slug: Option<String>,
     /// Description.
     #[schema(max_length = 500, example = "Issues of the Acme team.")]
