@@ -221,10 +221,10 @@ impl EndingClient {
     }
 }
 
-/// A user's request that has not been carried out yet.
+/// A user's request that has not been carried out yet. It outlives failures that are retried automatically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Retry now, ignoring `not_before`.
+    /// Retry, whatever failed before.
     Retry,
     /// Make a new client although there is one.
     Reregister,

@@ -279,8 +279,8 @@ fn is_decided(row: &registration::Model, now: Timestamp) -> bool {
 fn progress_of(row: registration::Model) -> RegistrationProgress {
     RegistrationProgress {
         state: State::parse(&row.state),
+        not_before: row.next_try(),
         reason: row.reason,
         detail: row.detail,
-        not_before: row.not_before.map(moment),
     }
 }

@@ -205,6 +205,9 @@ impl Registrations<'_> {
                 changed.request = set_some_word(Request::Retry);
             }
         }
+        if what != Ask::Skip {
+            changed.not_before = Set(None);
+        }
         changed.update(&write.txn).await?;
         // Deletions that wait for their next try are tried at once, too.
         oauth_client::Entity::update_many()

@@ -16,9 +16,6 @@ use sea_orm::{
     QueryResult, QuerySelect, QueryTrait, UpdateMany,
 };
 
-/// "Look at it again when something happens": later than every clock.
-pub(crate) const NEVER: i64 = i64::MAX;
-
 /// What the queue needs to record an outcome: the registration as it was loaded.
 #[derive(Clone, Debug)]
 pub struct LoadedRow {

@@ -258,7 +258,8 @@ pub(crate) fn settled(
 }
 
 /// Writes a failure of a step on the registration: its state, its reason, when to try again. While a client `serves`, a
-/// transient failure of its upkeep is not shown.
+/// transient failure of its upkeep is not shown. What a user asked for is kept where the step is retried, and with
+/// `keep_request`.
 pub(crate) async fn fail(
     write: &mut Write<'_>,
     row: registration::Model,
@@ -272,6 +273,7 @@ pub(crate) async fn fail(
     let counted = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
     let consequence =
         after_failure(failure, counted(row.failures), counted(row.lost_answers), rules, write.now, jitter()?);
+    let keep_request = keep_request || consequence.state == State::Retrying;
     let mut changed = registration::ActiveModel {
         id: Set(row.id),
         request: if keep_request { NotSet } else { Set(None) },

@@ -6,7 +6,7 @@
 //! its turn, and no look reads all that is due.
 
 use crate::Result;
-use crate::registration::context::NEVER;
+use crate::storage::columns::NEVER;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;

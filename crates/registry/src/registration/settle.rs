@@ -3,10 +3,10 @@
 use crate::Registry;
 use crate::ports::registration_queue::{Claim, ReconcileOutcome, StepError};
 use crate::registration::brief::workspace_of;
-use crate::registration::context::{Context, NEVER, claimed, guarded, guarded_unchanged, serves};
+use crate::registration::context::{Context, claimed, guarded, guarded_unchanged, serves};
 use crate::registration::failures::event;
 use crate::storage::audit_action::AuditAction;
-use crate::storage::columns::{millis, set_word};
+use crate::storage::columns::{NEVER, millis, set_word};
 use crate::storage::entity::registration;
 use crate::storage::write::{Event, Write};
 use registry_core::clock::Timestamp;
@@ -80,12 +80,10 @@ impl ClaimEnd {
             lease_owner: Set(None),
             ..Default::default()
         };
-        // A user's request is answered by every outcome but a wait for a slot, which answers it later.
-        if undisturbed && !matches!(how, ReconcileOutcome::WaitForSlot(..)) {
-            changed.request = Set(None);
-        }
-        // A wait is no end: what is wanted has not been reached, nor has a user been told why it cannot be.
+        // A wait is no end: what is wanted has not been reached, nor has a user been told why it cannot be. What a user
+        // asked for is still to be done.
         if undisturbed && !matches!(how, ReconcileOutcome::Wait(_) | ReconcileOutcome::WaitForSlot(..)) {
+            changed.request = Set(None);
             changed.settled = Set(context.row.row.wanted);
         }
         let (state, said) = shown(context, how, write.now);

@@ -37,6 +37,7 @@ impl Registrations<'_> {
                 let integration = around.integrations.get(&server.integration_id).ok_or_else(missing)?;
                 let workspace = around.workspaces.get(&server.workspace_id).ok_or_else(missing)?;
                 let client = around.clients.get(&row.id);
+                let not_before = row.next_try();
                 let last = around.last.get(&row.id);
                 let discovered = row.discovery.as_deref().filter(|_| client.is_none());
                 Ok(Registration {
@@ -61,7 +62,7 @@ impl Registrations<'_> {
                     client_id: client.map(|client| client.client_id.clone()),
                     generation: client.map(|client| client.generation),
                     failures: row.failures,
-                    not_before: row.not_before.map(moment),
+                    not_before,
                     last_attempt_at: last.map(|last| moment(last.started_at)),
                     last_answer: last.map(|last| last.answer.clone()),
                     metadata_used: around.used.get(&row.id).copied(),

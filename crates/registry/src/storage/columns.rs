@@ -15,6 +15,9 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoColumnRef, LikeExpr, SimpleE
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+/// "Look at it again when something happens": later than every clock.
+pub(crate) const NEVER: i64 = i64::MAX;
+
 /// A timestamp as it is stored: epoch milliseconds.
 pub(crate) fn millis(moment: Timestamp) -> i64 {
     moment.timestamp_millis()

@@ -219,6 +219,7 @@ impl Scenario {
             Event::IssuerReport => self.observed.rediscover_at = Some(self.now),
             Event::Person(request) => {
                 self.observed.request = Some(*request);
+                self.observed.not_before = None;
                 if *request == Request::Retry {
                     self.observed.rediscover_at = Some(self.now);
                 }
@@ -257,7 +258,7 @@ impl Scenario {
                 Step::Update => self.manage(ManagementStep::Update),
                 Step::Verify => self.manage(ManagementStep::Verify),
                 Step::Withdraw(id) => self.withdraw(id),
-                Step::Wait(until) => return self.rest(Some(until)),
+                Step::Wait(until) => return self.wait(until),
                 Step::Blocked(block, until) => {
                     self.observed.failed = Some((block.code, self.desired.inputs()));
                     return self.rest(until);
@@ -275,12 +276,18 @@ impl Scenario {
         panic!("it does not come to rest: {self:#?}");
     }
 
-    pub(super) fn rest(&mut self, until: Option<Timestamp>) {
+    fn rest(&mut self, until: Option<Timestamp>) {
         if let Some(until) = until {
             assert!(until > self.now, "it would spin: {self:#?}");
         }
         self.observed.request = None;
         self.due = until;
+    }
+
+    /// What a user asked for is still to be done.
+    fn wait(&mut self, until: Timestamp) {
+        assert!(until > self.now, "it would spin: {self:#?}");
+        self.due = Some(until);
     }
 
     /// The rules of the registration lifecycle (INV-1 to INV-8).
@@ -290,7 +297,7 @@ impl Scenario {
             step,
             Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) | Step::Withdraw(_)
         );
-        if sends && !asked {
+        if sends {
             let early = self.observed.not_before.is_some_and(|moment| moment > self.now);
             assert!(!early, "{step:?} before its time: {self:#?}");
         }

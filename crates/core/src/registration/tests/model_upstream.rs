@@ -219,7 +219,9 @@ impl Scenario {
         let rules = RetryRules::default();
         let after = after_failure(failure, self.failures, self.losses, rules, self.now, 0.5);
         self.failures = after.failures;
-        self.observed.request = None;
+        if after.state != State::Retrying {
+            self.observed.request = None;
+        }
         if serves && step == "discover" {
             let later = after.not_before.unwrap_or(self.now + self.desired.rules.rediscover_every);
             self.observed.rediscover_at = Some(later);

@@ -1,3 +1,5 @@
+use crate::storage::columns::{NEVER, moment};
+use registry_core::clock::Timestamp;
 use sea_orm::entity::prelude::*;
 
 /// The registration of one server: the resource that the worker reconciles.
@@ -95,6 +97,13 @@ pub struct Model {
     pub client_issuer: Option<String>,
     /// The method of its active client, for lists; null: it has none. Written by triggers of `oauth_client`.
     pub client_method: Option<String>,
+}
+
+impl Model {
+    /// When it is tried again after a failure; `None` also where nothing is tried until something happens.
+    pub(crate) fn next_try(&self) -> Option<Timestamp> {
+        self.not_before.filter(|_| self.due_at != NEVER).map(moment)
+    }
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
