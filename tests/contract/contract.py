@@ -95,13 +95,13 @@ def campaign(identity, scenario, folder, secrets, copy, examples, document, only
     return identity, one.requests, one.answers, one.failures, one.seconds
 
 
-def not_built(document):
-    """Operations that answer 501."""
+def never_works(document):
+    """Operations that answer 501, and those that the document gives no answer of success."""
     return {
         f"{method.upper()} {path}"
         for path, item in document["paths"].items()
         for method, operation in item.items()
-        if "501" in operation["responses"]
+        if "501" in operation["responses"] or not any(status.startswith("2") for status in operation["responses"])
     }
 
 
@@ -119,7 +119,7 @@ def report(campaigns, document, seconds, partly):
             f"{identity.name:28} {len(requests):10}  {sum(requests.values()):8} {by[2]:5} {by[4]:5} {by[5]:5} {took:8.0f} {len(failures):9}"
         )
         failed += len(failures)
-    silent = sorted(operations - answered.keys() - UNANSWERED - not_built(document))
+    silent = sorted(operations - answered.keys() - UNANSWERED - never_works(document))
     if silent and len(campaigns) == len(IDENTITIES) and not partly:
         failed += 1
         print(f"Nobody got these to work, so little was tried of them: {', '.join(silent)}")

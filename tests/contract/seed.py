@@ -102,11 +102,13 @@ class Seeder:
         self.deployment, self.admin, self.secrets, self.sandboxes = deployment, admin, secrets, sandboxes
         self.things = {side: Things() for side in ("own", "foreign", "organisation")}
         self.marks = {"own": set(), "foreign": set(), "organisation": set()}
+        self.invites = []
 
     def scenario(self):
         self.organisation()
         self.side("own", "own")
         self.side("foreign", "zzf")
+        self.member_of_both()
         self.settle()
         self.rollout()
         for side in ("own", "foreign"):
@@ -169,6 +171,8 @@ class Seeder:
         self.made(side, "workspace", answer, team)
         self.marks[side].add(f"Team {prefix} marked")
         self.person(side, prefix, {"workspaces": [{"workspace_id": team, "role": "manager"}]})
+        self.invited(prefix, team)
+        self.things[side].add("secret", side)
         for number in range(2):
             key = self.admin.post("/v1/api-keys", {"name": f"{prefix} spare {number}", "role": "viewer", "workspace_id": team})
             self.secrets.planted[side].append(key["key"])
@@ -243,6 +247,18 @@ class Seeder:
         for session in self.admin.get(f"/v1/users/{user}/sessions")["data"]:
             self.things[side].add("session", session["id"])
             self.marks[side].add(session["id"])
+
+    def invited(self, prefix, team):
+        """A user who has not signed in yet."""
+        roles = {"workspaces": [{"workspace_id": team, "role": "viewer"}]}
+        answer = self.admin.post("/v1/users", {"email": f"{prefix}-invited@example.com"} | roles)
+        self.invites.append({"user": answer["id"]})
+
+    def member_of_both(self):
+        """A user with a role in each workspace: a user's last role cannot be taken away."""
+        roles = [{"workspace_id": team, "role": "viewer"} for team in ("own-team", "zzf-team")]
+        answer = self.admin.post("/v1/users", {"email": "both@example.com", "workspaces": roles})
+        self.memberships = [{"workspace": role["workspace_id"], "user": answer["id"]} for role in roles]
 
     def sign_in(self, user):
         """A browser in which this person is signed in."""
@@ -340,7 +356,14 @@ class Seeder:
         found = self.admin.get("/v1/registrations?page_size=1000&state=outdated")["data"]
         outdated = [{"registration": one["id"]} for one in sorted(found, key=lambda one: one["server_slug"])]
         layers = [{"integration": "shared", "workspace": team, "number": 1} for team in ("own-team", "zzf-team")]
-        return {"approve_registration": outdated, "skip_registration": outdated, "revert_access": layers}
+        return {
+            "approve_registration": outdated,
+            "skip_registration": outdated,
+            "revert_access": layers,
+            "delete_invite": self.invites,
+            "resend_invite": self.invites,
+            "remove_workspace_member": self.memberships,
+        }
 
     def identities(self):
         """A key for each role, in the whole organisation and in `own`; and keys whose scopes are narrower than their role."""
