@@ -224,7 +224,7 @@ impl EndingClient {
 /// A user's request that has not been carried out yet. It outlives failures that are retried automatically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Retry, whatever failed before.
+    /// Retry now, whatever failed before.
     Retry,
     /// Make a new client although there is one.
     Reregister,
@@ -260,6 +260,8 @@ pub struct Observed {
     pub failed: Option<(String, String)>,
     /// How many registrations in a row lost their answers, and the inputs of the last one.
     pub lost: Option<(u32, String)>,
+    /// Failures in a row, since a user's request if there was one.
+    pub failures: u32,
     /// Nothing is sent before this moment.
     pub not_before: Option<Timestamp>,
     /// The user's pending request.

@@ -322,10 +322,12 @@ fn was_lost_twice(desired: &Desired, observed: &Observed) -> bool {
     twice && observed.request.is_none()
 }
 
-/// `step`, unless `not_before` is in the future. A user's request clears it; a failure after that sets it again.
+/// `step`, unless `not_before` is in the future. A user's request does not wait for it, unless its step has failed since.
 fn unless_deferred(observed: &Observed, now: Timestamp, step: Step) -> Step {
     match observed.not_before {
-        Some(moment) if moment > now => Step::Wait(moment),
+        Some(moment) if moment > now && (observed.request.is_none() || observed.failures > 0) => {
+            Step::Wait(moment)
+        }
         _ => step,
     }
 }

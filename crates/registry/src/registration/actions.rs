@@ -206,7 +206,8 @@ impl Registrations<'_> {
             }
         }
         if what != Ask::Skip {
-            changed.not_before = Set(None);
+            // It does not wait for what failed before.
+            changed.failures = Set(0);
         }
         changed.update(&write.txn).await?;
         // Deletions that wait for their next try are tried at once, too.

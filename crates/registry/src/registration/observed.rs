@@ -101,6 +101,7 @@ pub(crate) fn observed(
             .lost_inputs
             .clone()
             .map(|inputs| (u32::try_from(row.lost_answers).unwrap_or(u32::MAX), inputs)),
+        failures: u32::try_from(row.failures).unwrap_or(u32::MAX),
         not_before: row.not_before.map(moment),
         request: row.request.as_deref().and_then(Request::parse),
         skipped: row.skipped.clone(),

@@ -52,7 +52,6 @@ pub(super) struct Scenario {
     pub(super) desired: Desired,
     pub(super) observed: Observed,
     pub(super) recorded: HashMap<OauthClientId, (ModelRecord, ActiveClient)>,
-    pub(super) failures: u32,
     pub(super) losses: u32,
     /// When the last registration's answer was lost, the inputs it was sent for, and where to.
     pub(super) lost: Option<(Timestamp, String, usize)>,
@@ -153,7 +152,6 @@ impl Scenario {
             },
             observed: Observed::default(),
             recorded: HashMap::new(),
-            failures: 0,
             losses: 0,
             lost: None,
             reported: false,
@@ -219,7 +217,7 @@ impl Scenario {
             Event::IssuerReport => self.observed.rediscover_at = Some(self.now),
             Event::Person(request) => {
                 self.observed.request = Some(*request);
-                self.observed.not_before = None;
+                self.observed.failures = 0;
                 if *request == Request::Retry {
                     self.observed.rediscover_at = Some(self.now);
                 }
@@ -266,7 +264,7 @@ impl Scenario {
                 Step::AwaitApproval(_, until) => return self.rest(until),
                 Step::Idle(state, until) => {
                     if state == State::Registered {
-                        self.failures = 0;
+                        self.observed.failures = 0;
                         self.observed.failed = None;
                     }
                     return self.rest(until);
@@ -293,11 +291,12 @@ impl Scenario {
     /// The rules of the registration lifecycle (INV-1 to INV-8).
     pub(super) fn judge(&self, step: &Step) {
         let asked = self.observed.request.is_some();
+        let at_once = asked && self.observed.failures == 0;
         let sends = !matches!(
             step,
             Step::Wait(_) | Step::Blocked(..) | Step::AwaitApproval(..) | Step::Idle(..) | Step::Withdraw(_)
         );
-        if sends {
+        if sends && !at_once {
             let early = self.observed.not_before.is_some_and(|moment| moment > self.now);
             assert!(!early, "{step:?} before its time: {self:#?}");
         }

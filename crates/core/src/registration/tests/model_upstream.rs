@@ -131,7 +131,8 @@ impl Scenario {
     }
 
     pub(super) fn settled(&mut self) {
-        (self.failures, self.losses, self.lost, self.reported) = (0, 0, None, false);
+        (self.losses, self.lost, self.reported) = (0, None, false);
+        self.observed.failures = 0;
         self.observed.lost = None;
         self.observed.failed = None;
         self.observed.not_before = None;
@@ -217,8 +218,8 @@ impl Scenario {
     /// As `fail` does.
     pub(super) fn failed(&mut self, step: &str, failure: &Failure, serves: bool) {
         let rules = RetryRules::default();
-        let after = after_failure(failure, self.failures, self.losses, rules, self.now, 0.5);
-        self.failures = after.failures;
+        let after = after_failure(failure, self.observed.failures, self.losses, rules, self.now, 0.5);
+        self.observed.failures = after.failures;
         if after.state != State::Retrying {
             self.observed.request = None;
         }

@@ -394,14 +394,15 @@ fn backoff_and_failures_hold_until_a_user_retries() {
     assert_eq!(plan(&changed, &failed, now()), Step::Register, "other metadata are another try");
     let retried = Observed { request: Some(Request::Retry), ..failed };
     assert_eq!(plan(&plain(), &retried, now()), Step::Register);
-    let asked = found(Observed { request: Some(Request::Reregister), ..registered("d1") });
+    let asked =
+        found(Observed { request: Some(Request::Reregister), not_before: Some(soon), ..registered("d1") });
     assert_eq!(plan(&plain(), &asked, now()), Step::Register);
-    let failed_since = Observed { not_before: Some(soon), ..asked };
+    let failed_since = Observed { failures: 1, not_before: Some(soon), ..asked };
     assert_eq!(plan(&plain(), &failed_since, now()), Step::Wait(soon));
     assert_eq!(plan(&plain(), &failed_since, soon), Step::Register, "what was asked for is still to be done");
     let lost = found(Observed { lost: Some((2, plain().inputs())), ..nothing() });
     assert_eq!(code(plan(&plain(), &lost, now())), "answer_lost");
-    let decided = Observed { request: Some(Request::Retry), not_before: Some(soon), ..lost };
+    let decided = Observed { request: Some(Request::Retry), failures: 1, not_before: Some(soon), ..lost };
     assert_eq!(plan(&plain(), &decided, soon), Step::Register, "a failure does not take a decision back");
 }
 

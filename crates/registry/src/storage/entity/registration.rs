@@ -39,7 +39,7 @@ pub struct Model {
     /// Pending request of a user, a word of `Request`; null: none. Written by user actions, cleared by the
     /// worker.
     pub request: Option<String>,
-    /// Count of failures in a row. Written by the worker.
+    /// Count of failures in a row. Written by the worker, and set to 0 by a request of a user.
     pub failures: i64,
     /// Count of registrations whose answer was lost, for the inputs in `lost_inputs`. Written by the worker.
     pub lost_answers: i64,
