@@ -17,6 +17,7 @@ mod isolation;
 mod life;
 mod recovery;
 mod refusals;
+mod requests;
 pub(crate) mod reregistration;
 mod statements;
 mod success;
