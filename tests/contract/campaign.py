@@ -46,18 +46,20 @@ class Identity:
     whole: bool = True
     # Whether nothing it asks may change anything.
     silent: bool = True
+    # Whether the short form asks as it too: one of each kind.
+    short: bool = False
 
 
 IDENTITIES = [
-    Identity("nobody", whole=False),
+    Identity("nobody", whole=False, short=True),
     Identity("garbage", whole=False),
-    Identity("gateway", "gateway"),
+    Identity("gateway", "gateway", short=True),
     Identity("gateway of a workspace", "gateway", whole=False),
     Identity("viewer", "viewer"),
-    Identity("viewer of a workspace", "viewer", whole=False),
+    Identity("viewer of a workspace", "viewer", whole=False, short=True),
     Identity("manager", "manager", silent=False),
-    Identity("manager of a workspace", "manager", whole=False, silent=False),
-    Identity("admin", "admin", silent=False),
+    Identity("manager of a workspace", "manager", whole=False, silent=False, short=True),
+    Identity("admin", "admin", silent=False, short=True),
     Identity("admin of a workspace", "admin", whole=False, silent=False),
     Identity("admin with reading scopes", "admin"),
 ]
