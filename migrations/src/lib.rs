@@ -48,6 +48,7 @@ mod m20261127_000026_list_filters;
 mod m20261127_000027_deletion;
 mod m20261127_000028_gateways;
 mod m20261127_000029_hosted_keys;
+mod m20261127_000030_audit_of_users;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -98,6 +99,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000027_deletion::Migration),
             Box::new(m20261127_000028_gateways::Migration),
             Box::new(m20261127_000029_hosted_keys::Migration),
+            Box::new(m20261127_000030_audit_of_users::Migration),
         ]
     }
 }

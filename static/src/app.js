@@ -62,13 +62,20 @@ document.addEventListener('click', (event) => {
 // The error summary gets the focus, so that it is read first.
 document.getElementById('problems')?.focus();
 
+// Times of the day in the time zone of the browser; where that is another day, with the day.
+for (const time of document.querySelectorAll('time[data-clock]')) {
+  const at = new Date(time.dateTime);
+  const day = at.getDate() === at.getUTCDate() ? {} : { day: 'numeric', month: 'short' };
+  time.textContent = at.toLocaleString(undefined, { ...day, hour: '2-digit', minute: '2-digit' });
+}
+
 // Keys: /ui/keys lists them. Single letters can be switched off there (WCAG 2.1.4).
 const PLACES = { i: '/ui/integrations', r: '/ui/registrations', w: '/ui/workspaces', a: '/ui/audit' };
 let going = false;
 function row(step) {
-  const rows = [...document.querySelectorAll('main .tbl tbody tr:not(.more)')];
+  const rows = [...document.querySelectorAll('main .tbl tbody tr:not(.more, .audit *), main .audit > li')];
   const at = rows.findIndex((one) => one.contains(document.activeElement));
-  if (step) rows[Math.min(Math.max(at + step, 0), rows.length - 1)]?.querySelector('a')?.focus();
+  if (step) rows[Math.min(Math.max(at + step, 0), rows.length - 1)]?.querySelector('summary, a')?.focus();
   return rows[at];
 }
 const LETTERS = {

@@ -11,11 +11,12 @@ flow('the audit log is narrowed, read on and taken away as a file', async ({ reg
 
   await step('by what was done', async () => {
     await page.goto(`${registry.base}/ui/audit`);
+    await page.getByLabel('API keys and tokens').check();
     await page.getByLabel('Action').selectOption('Workspaces');
     await page.getByRole('button', { name: 'Apply' }).click();
     await page.waitForURL(/action=workspace\./);
-    await page.getByRole('cell', { name: 'workspace.created' }).first().waitFor();
-    assert.equal(await page.getByRole('cell', { name: 'integration.created' }).count(), 0);
+    await page.getByText(/created the workspace/).first().waitFor();
+    assert.equal(await page.getByText(/created the integration/).count(), 0);
   });
   await step('and read on with the same filter', async () => {
     await page.getByRole('link', { name: 'Older' }).click();
@@ -25,8 +26,8 @@ flow('the audit log is narrowed, read on and taken away as a file', async ({ reg
     await page.getByRole('link', { name: 'team-54', exact: true }).waitFor();
   });
   await step('an entry opens to what it was before and after', async () => {
-    await page.getByText('Before and after').first().click();
-    await page.getByText('"slug": "team-54"').waitFor();
+    await page.getByText(/^\d members/).first().click();
+    await page.getByRole('row', { name: 'slug not set team-54' }).waitFor();
     await visit('audit-open');
   });
   await step('the file holds what fits, all of it', async () => {

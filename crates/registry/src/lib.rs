@@ -53,6 +53,7 @@ pub use audit::events::{AuditCursor, AuditEvent, AuditRange};
 pub use audit::export::{AuditFormat, export_audit};
 pub use audit::filter::{AuditFilter, MAX_SCANNED};
 pub use audit::result::AuditResult;
+pub use audit::subjects::AuditSubject;
 pub use capabilities::Capabilities;
 pub use capabilities::info::KnownServerInfo;
 pub use capabilities::list::{CapabilityCount, CapabilityItem, CapabilityPage};
@@ -151,6 +152,7 @@ pub use settings::SecretReference;
 pub use settings::{
     IssuerRate, JwtSettings, PortkeySettings, PushTarget, RequestLimits, RolloutSizes, Settings,
 };
+pub use storage::audit_action::AUDIT_ACTIONS;
 pub use storage::connect::{Missing, observe_statements};
 pub use storage::hosts::{DatabaseHosts, InvalidHosts};
 pub use storage::settings_generations::{SettingsStatus, SharedSettings};

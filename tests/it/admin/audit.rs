@@ -8,8 +8,8 @@ use support::{Engine, Reply, TestServer};
 
 /// The numbers of the events on a page, as it lists them.
 fn numbers(page: &Reply) -> Vec<i64> {
-    let parts = page.text.split(r#"<span class="sub hide-s">no. "#).skip(1);
-    parts.map(|part| part.split('<').next().unwrap().parse().unwrap()).collect()
+    let parts = page.text.split(r#"<li id="event-"#).skip(1);
+    parts.map(|part| part.split('"').next().unwrap().parse().unwrap()).collect()
 }
 
 fn link<'a>(page: &'a Reply, rel: &str) -> Option<&'a str> {
@@ -81,6 +81,68 @@ async fn filter(t: TestServer) {
     assert!(odd.text.contains(r#"type="text" value="yesterday""#), "what was typed stays: {}", odd.text);
 }
 
+/// What users did is shown first; what API keys and workers did, on request.
+#[tokio::test]
+async fn audit_log_begins_with_what_users_did() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let t = TestServer::new(engine).await;
+        t.inner.workspace("by-operator").await;
+        let body = serde_json::json!({ "name": "By key", "slug": "by-key" });
+        t.client(Role::Admin, None).await.post("/v1/workspaces", &body).await.expect(200);
+        let db = t.inner.database.connect().await;
+        let sql = "UPDATE audit_event SET door = 'worker' WHERE subject_name = 'by-worker'";
+        t.inner.workspace("by-worker").await;
+        sea_orm::ConnectionTrait::execute_unprepared(&db, sql).await.unwrap();
+        let browser = Browser::sign_in(&t).await;
+        for (switches, shown) in [
+            ("", vec!["by-operator"]),
+            ("&programs=on", vec!["by-operator", "by-key"]),
+            ("&worker=on", vec!["by-operator", "by-worker"]),
+            ("&programs=on&worker=on", vec!["by-operator", "by-key", "by-worker"]),
+        ] {
+            let page = browser.get(&format!("/ui/audit?action=workspace.{switches}")).await.expect(200);
+            for name in ["by-operator", "by-key", "by-worker"] {
+                let link = format!(">{name}</a>");
+                assert_eq!(page.text.contains(&link), shown.contains(&name), "{switches}: {name}");
+            }
+            assert_eq!(
+                page.text.contains("With API keys, tokens and workers"),
+                shown.len() < 3,
+                "{switches}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn save_of_a_configuration_is_a_sentence_with_its_members() {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        let t = TestServer::new(engine).await;
+        t.inner.integration("linear", "https://mcp.linear.app/mcp", None).await;
+        let scope =
+            registry::ConfigurationScope::Integration(registry_core::slug::Reference::parse("linear"));
+        for text in [
+            r#"{"oauth_client_metadata":{"client_name":"Acme","scope":"read"}}"#,
+            r#"{"oauth_client_metadata":{"client_name":"Acme <b>","scope":"read write"}}"#,
+        ] {
+            let set = t.inner.registry.configurations();
+            set.set(&t.inner.admin(), &scope, Some(text.to_owned()), None, None).await.unwrap();
+        }
+        let browser = Browser::sign_in(&t).await;
+        let page = browser.get("/ui/audit?action=configuration.").await.expect(200);
+        let newest = page.text.split("<li id=").nth(1).unwrap();
+        for part in [
+            "changed <code>client_name</code> and <code>scope</code> of <a href=",
+            "</a>, v1 → v2</span>",
+            "2 members changed",
+            "<del>Acme</del>",
+            "<ins>Acme &#60;b&#62;</ins>",
+        ] {
+            assert!(newest.contains(part), "{part}: {newest}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn audit_entry_shows_before_and_after_without_secrets() {
     let t = TestServer::new(Engine::Sqlite).await;
@@ -88,7 +150,7 @@ async fn audit_entry_shows_before_and_after_without_secrets() {
     t.inner.integration("linear", "https://mcp.linear.app/mcp", Some(configuration)).await;
     let browser = Browser::sign_in(&t).await;
     let page = browser.get("/ui/audit?action=integration.").await.expect(200);
-    assert!(page.text.contains("<details><summary>Before and after") && page.text.contains("client_secret"));
+    assert!(page.text.contains(" members<span") && page.text.contains("client_secret"));
     assert!(page.text.contains(r#"<a href="/ui/integrations/"#), "the object is a link");
     let csv = browser.get("/ui/audit.csv").await.expect(200);
     let lines = browser.get("/ui/audit.jsonl").await.expect(200);

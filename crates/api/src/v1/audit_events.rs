@@ -176,6 +176,7 @@ pub(crate) async fn list_audit_events(state: web::Data<ApiState>, caller: Caller
         from: moment("from", asked.from)?,
         until: moment("until", asked.until)?,
         before_number: asked.before_number,
+        ..AuditFilter::default()
     };
     let found = state.registry.audit().events(&caller.actor, filter, page).await?;
     Ok(answer::ok(&Listed::new(found, |one| Ok(AuditEventView::from(one)))?))

@@ -18,6 +18,11 @@ pub const MAX_SCANNED: i64 = 100_000;
 /// when the write ends.
 const MAX_WRITE_TIME: i64 = 600_000;
 
+/// What workers did not do, and what API keys and tokens did not do. Both together are the condition of the index of the
+/// events of users, which is used only where the statement has the same words.
+const BY_NO_WORKER: &str = "door <> 'worker'";
+const BY_NO_PROGRAM: &str = "actor_kind NOT IN ('api_key', 'token')";
+
 /// Which events to list.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
@@ -35,6 +40,10 @@ pub struct AuditFilter {
     pub until: Option<Timestamp>,
     /// Only numbers below this one, for reading on.
     pub before_number: Option<i64>,
+    /// Without what API keys and tokens did.
+    pub without_programs: bool,
+    /// Without what workers did by themselves.
+    pub without_worker: bool,
 }
 
 impl AuditFilter {
@@ -49,7 +58,9 @@ impl AuditFilter {
                 result: None,
                 from: None,
                 until: None,
-                before_number: None
+                before_number: None,
+                without_programs: false,
+                without_worker: false,
             }
         )
     }
@@ -59,6 +70,7 @@ impl AuditFilter {
         self.action.as_deref().is_some_and(|action| action.ends_with('.'))
             || self.subject.as_deref().is_some_and(|subject| Uuid::try_parse(subject).is_err())
             || self.actor.is_some()
+            || self.without_programs != self.without_worker
             || self.result == Some(AuditResult::Refused)
     }
 }
@@ -112,6 +124,12 @@ pub(super) async fn select(
             select = select.filter(C::Number.lt(number));
         }
         select = select.filter(at().lt(until));
+    }
+    if filter.without_worker {
+        select = select.filter(Expr::cust(BY_NO_WORKER));
+    }
+    if filter.without_programs {
+        select = select.filter(Expr::cust(BY_NO_PROGRAM));
     }
     if let Some(number) = filter.before_number {
         select = select.filter(C::Number.lt(number));

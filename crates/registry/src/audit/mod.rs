@@ -11,6 +11,7 @@ pub(crate) mod export;
 pub(crate) mod filter;
 pub(crate) mod result;
 pub(crate) mod signing_key;
+pub(crate) mod subjects;
 
 use crate::Registry;
 

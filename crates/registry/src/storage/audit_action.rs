@@ -1,180 +1,109 @@
 //! The actions that the audit log records.
 
-/// What was done, as an audit event names it: `subject.verb`. The words are stored and documented; they never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AuditAction {
-    ApiKeyCreated,
-    ApiKeyRevoked,
-    ApiKeyRotated,
-    ApiKeyUpdated,
-    AccessUpdated,
-    AuditPruned,
-    AuditRestarted,
-    AuditSigningKeyMade,
-    AuditSigningKeyReplaced,
-    CapabilitiesSwitched,
-    ClientSecretRead,
-    ClientSecretReadAgain,
-    ClockSetBack,
-    ConfigurationSaved,
-    DatabaseBackedUp,
-    DatabaseRestored,
-    DatabaseRevocationsKept,
-    DeploymentChanged,
-    DeploymentRolloutFinished,
-    DraftChecked,
-    DraftCreated,
-    DraftDiscarded,
-    DraftExpired,
-    DraftFinished,
-    DraftUpdated,
-    IntegrationCreated,
-    IntegrationDeleted,
-    IntegrationDisabled,
-    IntegrationEnabled,
-    IntegrationGlobalAccess,
-    IntegrationTested,
-    IntegrationUpdated,
-    OrphanEntered,
-    OrphanResolved,
-    RegistrationApproved,
-    RegistrationClientDoubted,
-    RegistrationClientRead,
-    RegistrationClientRecorded,
-    RegistrationClientReported,
-    RegistrationClientUpdated,
-    RegistrationClientWithdrawn,
-    RegistrationFailed,
-    RegistrationReregisterAsked,
-    RegistrationRetryAsked,
-    RegistrationSkipped,
-    RegistrationStateChanged,
-    RegistrationWithdrawalAsked,
-    RolloutFinished,
-    RolloutPaused,
-    RolloutResumed,
-    RolloutStopped,
-    SealingKeyAbandoned,
-    SealingRotated,
-    SecretChanged,
-    SecretMappingsChanged,
-    ServerCreated,
-    ServerDeleted,
-    ServerTested,
-    ServerUpdated,
-    UserAccessChanged,
-    UserActsIn,
-    UserCreated,
-    UserDeactivated,
-    UserLastAdminKept,
-    UserLinkCreated,
-    UserLinkedToProvider,
-    UserLocked,
-    UserPasswordEnded,
-    UserPasswordSet,
-    UserReactivated,
-    UserRenamed,
-    UserReset,
-    UserRoleChanged,
-    UserSessionEnded,
-    UserSessionsEnded,
-    UserSignInRefused,
-    UserSignedIn,
-    UserSignedInByLink,
-    UserSignedInByProvider,
-    UserSignedOut,
-    WorkspaceCreated,
-    WorkspaceDeleted,
-    WorkspaceUpdated,
+macro_rules! actions {
+    ($($name:ident $word:literal)*) => {
+        /// What was done, as an audit event names it: `subject.verb`. The words are stored and documented; they never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum AuditAction {
+            $($name,)*
+        }
+
+        impl AuditAction {
+            /// The word in the column `action` and on the wire.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+        }
+
+        /// The words of all actions that the audit log records.
+        pub const AUDIT_ACTIONS: &[&str] = &[$($word,)*];
+    };
 }
 
-impl AuditAction {
-    /// The word in the column `action` and on the wire.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ApiKeyCreated => "api_key.created",
-            Self::ApiKeyRevoked => "api_key.revoked",
-            Self::ApiKeyRotated => "api_key.rotated",
-            Self::ApiKeyUpdated => "api_key.updated",
-            Self::AccessUpdated => "access.updated",
-            Self::AuditPruned => "audit.pruned",
-            Self::AuditRestarted => "audit.restarted",
-            Self::AuditSigningKeyMade => "audit.signing_key_made",
-            Self::AuditSigningKeyReplaced => "audit.signing_key_replaced",
-            Self::CapabilitiesSwitched => "capabilities.switched",
-            Self::ClientSecretRead => "client_secret.read",
-            Self::ClientSecretReadAgain => "client_secret.read_again",
-            Self::ClockSetBack => "clock.set_back",
-            Self::ConfigurationSaved => "configuration.saved",
-            Self::DatabaseBackedUp => "database.backed_up",
-            Self::DatabaseRestored => "database.restored",
-            Self::DatabaseRevocationsKept => "database.revocations_kept",
-            Self::DeploymentChanged => "deployment.changed",
-            Self::DeploymentRolloutFinished => "deployment.rollout_finished",
-            Self::DraftChecked => "draft.checked",
-            Self::DraftCreated => "draft.created",
-            Self::DraftDiscarded => "draft.discarded",
-            Self::DraftExpired => "draft.expired",
-            Self::DraftFinished => "draft.finished",
-            Self::DraftUpdated => "draft.updated",
-            Self::IntegrationCreated => "integration.created",
-            Self::IntegrationDeleted => "integration.deleted",
-            Self::IntegrationDisabled => "integration.disabled",
-            Self::IntegrationEnabled => "integration.enabled",
-            Self::IntegrationGlobalAccess => "integration.global_access",
-            Self::IntegrationTested => "integration.tested",
-            Self::IntegrationUpdated => "integration.updated",
-            Self::OrphanEntered => "orphan.entered",
-            Self::OrphanResolved => "orphan.resolved",
-            Self::RegistrationApproved => "registration.approved",
-            Self::RegistrationClientDoubted => "registration.client_doubted",
-            Self::RegistrationClientRead => "registration.client_read",
-            Self::RegistrationClientRecorded => "registration.client_recorded",
-            Self::RegistrationClientReported => "registration.client_reported",
-            Self::RegistrationClientUpdated => "registration.client_updated",
-            Self::RegistrationClientWithdrawn => "registration.client_withdrawn",
-            Self::RegistrationFailed => "registration.failed",
-            Self::RegistrationReregisterAsked => "registration.reregister_asked",
-            Self::RegistrationRetryAsked => "registration.retry_asked",
-            Self::RegistrationSkipped => "registration.skipped",
-            Self::RegistrationStateChanged => "registration.state_changed",
-            Self::RegistrationWithdrawalAsked => "registration.withdrawal_asked",
-            Self::RolloutFinished => "rollout.finished",
-            Self::RolloutPaused => "rollout.paused",
-            Self::RolloutResumed => "rollout.resumed",
-            Self::RolloutStopped => "rollout.stopped",
-            Self::SealingKeyAbandoned => "sealing.key_abandoned",
-            Self::SealingRotated => "sealing.rotated",
-            Self::SecretChanged => "secret.changed",
-            Self::SecretMappingsChanged => "secret_mappings.changed",
-            Self::ServerCreated => "server.created",
-            Self::ServerDeleted => "server.deleted",
-            Self::ServerTested => "server.tested",
-            Self::ServerUpdated => "server.updated",
-            Self::UserAccessChanged => "user_access.changed",
-            Self::UserActsIn => "user.acts_in",
-            Self::UserCreated => "user.created",
-            Self::UserDeactivated => "user.deactivated",
-            Self::UserLastAdminKept => "user.last_admin_kept",
-            Self::UserLinkCreated => "user.link_created",
-            Self::UserLinkedToProvider => "user.linked_to_provider",
-            Self::UserLocked => "user.locked",
-            Self::UserPasswordEnded => "user.password_ended",
-            Self::UserPasswordSet => "user.password_set",
-            Self::UserReactivated => "user.reactivated",
-            Self::UserRenamed => "user.renamed",
-            Self::UserReset => "user.reset",
-            Self::UserRoleChanged => "user.role_changed",
-            Self::UserSessionEnded => "user.session_ended",
-            Self::UserSessionsEnded => "user.sessions_ended",
-            Self::UserSignInRefused => "user.sign_in_refused",
-            Self::UserSignedIn => "user.signed_in",
-            Self::UserSignedInByLink => "user.signed_in_by_link",
-            Self::UserSignedInByProvider => "user.signed_in_by_provider",
-            Self::UserSignedOut => "user.signed_out",
-            Self::WorkspaceCreated => "workspace.created",
-            Self::WorkspaceDeleted => "workspace.deleted",
-            Self::WorkspaceUpdated => "workspace.updated",
-        }
-    }
+actions! {
+    ApiKeyCreated "api_key.created"
+    ApiKeyRevoked "api_key.revoked"
+    ApiKeyRotated "api_key.rotated"
+    ApiKeyUpdated "api_key.updated"
+    AccessUpdated "access.updated"
+    AuditPruned "audit.pruned"
+    AuditRestarted "audit.restarted"
+    AuditSigningKeyMade "audit.signing_key_made"
+    AuditSigningKeyReplaced "audit.signing_key_replaced"
+    CapabilitiesSwitched "capabilities.switched"
+    ClientSecretRead "client_secret.read"
+    ClientSecretReadAgain "client_secret.read_again"
+    ClockSetBack "clock.set_back"
+    ConfigurationSaved "configuration.saved"
+    DatabaseBackedUp "database.backed_up"
+    DatabaseRestored "database.restored"
+    DatabaseRevocationsKept "database.revocations_kept"
+    DeploymentChanged "deployment.changed"
+    DeploymentRolloutFinished "deployment.rollout_finished"
+    DraftChecked "draft.checked"
+    DraftCreated "draft.created"
+    DraftDiscarded "draft.discarded"
+    DraftExpired "draft.expired"
+    DraftFinished "draft.finished"
+    DraftUpdated "draft.updated"
+    IntegrationCreated "integration.created"
+    IntegrationDeleted "integration.deleted"
+    IntegrationDisabled "integration.disabled"
+    IntegrationEnabled "integration.enabled"
+    IntegrationGlobalAccess "integration.global_access"
+    IntegrationTested "integration.tested"
+    IntegrationUpdated "integration.updated"
+    OrphanEntered "orphan.entered"
+    OrphanResolved "orphan.resolved"
+    RegistrationApproved "registration.approved"
+    RegistrationClientDoubted "registration.client_doubted"
+    RegistrationClientRead "registration.client_read"
+    RegistrationClientRecorded "registration.client_recorded"
+    RegistrationClientReported "registration.client_reported"
+    RegistrationClientUpdated "registration.client_updated"
+    RegistrationClientWithdrawn "registration.client_withdrawn"
+    RegistrationFailed "registration.failed"
+    RegistrationReregisterAsked "registration.reregister_asked"
+    RegistrationRetryAsked "registration.retry_asked"
+    RegistrationSkipped "registration.skipped"
+    RegistrationStateChanged "registration.state_changed"
+    RegistrationWithdrawalAsked "registration.withdrawal_asked"
+    RolloutFinished "rollout.finished"
+    RolloutPaused "rollout.paused"
+    RolloutResumed "rollout.resumed"
+    RolloutStopped "rollout.stopped"
+    SealingKeyAbandoned "sealing.key_abandoned"
+    SealingRotated "sealing.rotated"
+    SecretChanged "secret.changed"
+    SecretMappingsChanged "secret_mappings.changed"
+    ServerCreated "server.created"
+    ServerDeleted "server.deleted"
+    ServerTested "server.tested"
+    ServerUpdated "server.updated"
+    UserAccessChanged "user_access.changed"
+    UserActsIn "user.acts_in"
+    UserCreated "user.created"
+    UserDeactivated "user.deactivated"
+    UserLastAdminKept "user.last_admin_kept"
+    UserLinkCreated "user.link_created"
+    UserLinkedToProvider "user.linked_to_provider"
+    UserLocked "user.locked"
+    UserPasswordEnded "user.password_ended"
+    UserPasswordSet "user.password_set"
+    UserReactivated "user.reactivated"
+    UserRenamed "user.renamed"
+    UserReset "user.reset"
+    UserRoleChanged "user.role_changed"
+    UserSessionEnded "user.session_ended"
+    UserSessionsEnded "user.sessions_ended"
+    UserSignInRefused "user.sign_in_refused"
+    UserSignedIn "user.signed_in"
+    UserSignedInByLink "user.signed_in_by_link"
+    UserSignedInByProvider "user.signed_in_by_provider"
+    UserSignedOut "user.signed_out"
+    WorkspaceCreated "workspace.created"
+    WorkspaceDeleted "workspace.deleted"
+    WorkspaceUpdated "workspace.updated"
 }

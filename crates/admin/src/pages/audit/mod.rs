@@ -1,7 +1,11 @@
 //! The audit log: one page with filters, and a download (`export`).
 
+mod days;
+mod diff;
 mod export;
+mod kinds;
 mod query;
+mod sentence;
 
 use crate::http::failure::Failure;
 use crate::http::session::SignedInUser;
@@ -11,6 +15,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use askama::Template;
 use chrono::NaiveDate;
+use days::{Day, Entry, Line};
 use query::Query;
 use registry::{AuditCursor, AuditEvent, AuditResult};
 use registry_core::clock::Timestamp;
@@ -24,26 +29,14 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 
 /// Events per page.
 const PAGE_SIZE: u64 = 50;
-/// Action prefixes that the filter suggests.
-const KINDS: [(&str, &str); 10] = [
-    ("integration.", "Integrations"),
-    ("server.", "Servers"),
-    ("access.", "Workspace access"),
-    ("registration.", "Registrations"),
-    ("orphan.", "Orphans"),
-    ("workspace.", "Workspaces"),
-    ("user.", "Users and sign-ins"),
-    ("user.sign_in_refused", "Refused sign-ins"),
-    ("api_key.", "API keys"),
-    ("client_secret.", "Reading of secrets"),
-];
-
 #[derive(Template)]
 #[template(path = "pages/audit.html")]
 struct Page {
     shell: Shell,
     query: Query,
-    items: Vec<AuditEvent>,
+    days: Vec<Day>,
+    /// The numbers of the oldest and the newest event shown.
+    numbers: Option<(i64, i64)>,
     older: Option<String>,
     newer: Option<String>,
     /// The filters, for the URLs of the downloads.
@@ -61,7 +54,7 @@ impl Page {
 
     /// Whether the action filter is not one of the suggestions.
     fn other_action(&self) -> bool {
-        !self.query.action.is_empty() && !KINDS.iter().any(|(kind, _)| *kind == self.query.action)
+        !self.query.action.is_empty() && !kinds::offers(&self.query.action)
     }
 }
 
@@ -88,12 +81,14 @@ async fn show(
     } else {
         (StatusCode::UNPROCESSABLE_ENTITY, "Problem: audit log")
     };
+    let subjects = signed_in.registry.audit().subjects(&found.items).await?;
     let page = Page {
         shell: Shell::of(&request, &signed_in, "audit", title),
         older: link("before", found.older),
         newer: link("after", found.newer),
         begins: signed_in.registry.audit().begins_at(&signed_in.actor).await?,
-        items: found.items,
+        numbers: found.items.last().zip(found.items.first()).map(|(old, new)| (old.number, new.number)),
+        days: days::days(found.items, subjects),
         query,
         filters,
         problems,
@@ -103,7 +98,11 @@ async fn show(
 }
 
 /// The page of the object of an event, if it has one. The object may be deleted by now.
-fn place(event: &AuditEvent) -> Option<String> {
+fn place(entry: &Entry) -> Option<String> {
+    let Entry { event, subject, .. } = entry;
+    if let Some((integration, workspace)) = &subject.access {
+        return Some(format!("/ui/workspaces/{workspace}/integrations/{integration}/config"));
+    }
     let id = event.subject_id.as_deref()?;
     match event.subject_kind.as_str() {
         "integration" => Some(format!("/ui/integrations/{id}")),
@@ -115,6 +114,12 @@ fn place(event: &AuditEvent) -> Option<String> {
         "user" if id != "unknown" => Some("/ui/settings/people".to_owned()),
         _ => None,
     }
+}
+
+/// A timestamp as the time of its day; scripts show it in the time zone of the browser.
+fn clock(moment: &Timestamp) -> String {
+    let exact = crate::view::exact(moment);
+    format!(r#"<time datetime="{exact}" title="{exact}" data-clock>{}</time>"#, moment.format("%H:%M"))
 }
 
 /// The type of a date field: browsers clear a date field that holds anything else, such as an exact timestamp.

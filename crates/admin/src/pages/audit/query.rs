@@ -27,6 +27,12 @@ pub(super) struct Query {
     /// The last day, or a timestamp (RFC 3339).
     #[serde(default)]
     pub(super) to: String,
+    /// `on`: with what API keys and tokens did.
+    #[serde(default)]
+    pub(super) programs: String,
+    /// `on`: with what workers did by themselves.
+    #[serde(default)]
+    pub(super) worker: String,
     /// Only events with a smaller number.
     pub(super) before: Option<i64>,
     /// Only events with a larger number.
@@ -54,6 +60,8 @@ impl Query {
             from: moment("/from", &self.from, false),
             until: moment("/to", &self.to, true),
             before_number: None,
+            without_programs: self.programs.is_empty(),
+            without_worker: self.worker.is_empty(),
         };
         (filter, problems)
     }
@@ -68,6 +76,8 @@ impl Query {
             ("result", &self.result),
             ("from", &self.from),
             ("to", &self.to),
+            ("programs", &self.programs),
+            ("worker", &self.worker),
         ] {
             if !value.is_empty() {
                 query.append_pair(name, value);
@@ -76,9 +86,21 @@ impl Query {
         query.finish()
     }
 
-    /// Whether a filter is set.
+    /// Whether the events are narrowed to fewer than those of all users.
     pub(super) fn filtered(&self) -> bool {
-        !self.filters().is_empty()
+        let narrowing = Self { programs: String::new(), worker: String::new(), ..self.clone() };
+        !narrowing.filters().is_empty()
+    }
+
+    /// Whether events of programs or workers are left out.
+    pub(super) fn hides(&self) -> bool {
+        self.programs.is_empty() || self.worker.is_empty()
+    }
+
+    /// The address of the same events with those of programs and workers.
+    pub(super) fn with_all(&self) -> String {
+        let all = Self { programs: "on".to_owned(), worker: "on".to_owned(), ..self.clone() };
+        format!("/ui/audit?{}", all.filters())
     }
 }
 
