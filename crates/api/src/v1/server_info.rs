@@ -131,6 +131,13 @@ pub(crate) struct ServerInfoBody {
     /// How clients shall use the server.
     #[schema(max_length = 100_000)]
     instructions: Option<String>,
+    /// The name of `server_name` in the hosted product's SDK for Node.js; used where `server_name` is absent.
+    name: Option<String>,
+    /// The same of `server_version`.
+    version: Option<String>,
+    /// The same of `capability_flags`.
+    #[schema(value_type = Option<Object>)]
+    capabilities: Option<Value>,
 }
 
 impl RequestBody for ServerInfoBody {
@@ -141,8 +148,8 @@ impl RequestBody for ServerInfoBody {
 impl From<ServerInfoBody> for ServerInfo {
     fn from(body: ServerInfoBody) -> Self {
         Self {
-            server_name: body.server_name,
-            server_version: body.server_version,
+            server_name: body.server_name.or(body.name),
+            server_version: body.server_version.or(body.version),
             protocol_version: body.protocol_version,
             title: body.title,
             description: body.description,
@@ -153,7 +160,7 @@ impl From<ServerInfoBody> for ServerInfo {
                 Some(icon @ Value::Object(_)) => Some(vec![icon]),
                 _ => None,
             },
-            capability_flags: match body.capability_flags {
+            capability_flags: match body.capability_flags.or(body.capabilities) {
                 Some(Value::Object(flags)) => Some(flags),
                 _ => None,
             },
