@@ -3,13 +3,16 @@
     python portkey_sdk.py BASE_URL API_KEY WORKSPACE MCP_URL
 
 BASE_URL ends in /v1, API_KEY is an organisation admin's, WORKSPACE is the slug of an existing workspace, MCP_URL is an
-MCP server that asks for authorization. Leaves nothing behind. Exits 0 when every check held; an assertion names what did not.
+MCP server that asks for authorization. Leaves nothing behind. Exits 0 when every check held and every method was called; an
+assertion names what did not. The last line, `calls <json>`, lists each call: method of the SDK, HTTP method, path, status.
 """
 
+import json
 import sys
 from contextlib import contextmanager
 
 from portkey_ai import Portkey
+from portkey_ai.api_resources.apis.api_resource import APIResource
 from portkey_ai.api_resources.exceptions import (
     AuthenticationError,
     ConflictError,
@@ -20,6 +23,35 @@ from portkey_ai.api_resources.exceptions import (
 )
 
 CONFIGURATIONS = {"oauth_client_metadata": {"client_name": "Acme Corp MCP Gateway", "contacts": ["security@acme.com"]}}
+
+
+class Recorder:
+    """Notes each call of a client, with the SDK's method that makes it."""
+
+    def __init__(self, client):
+        self.calls, self.known, self._method = [], [], None
+        client._client.event_hooks = {"response": [self._note]}
+        for name in ("mcp_integrations", "mcp_servers", "api_keys", "admin"):
+            self._trace(getattr(client, name), name)
+
+    def _note(self, response):
+        request = response.request
+        self.calls.append([self._method, request.method, request.url.path, response.status_code])
+
+    def _trace(self, resource, name):
+        for member in [one for one in vars(type(resource)) if not one.startswith("_")]:
+            self.known.append(f"{name}.{member}")
+            setattr(resource, member, self._named(getattr(resource, member), f"{name}.{member}"))
+        for member, value in list(vars(resource).items()):
+            if isinstance(value, APIResource):
+                self._trace(value, f"{name}.{member}")
+
+    def _named(self, method, name):
+        def call(*parameters, **named):
+            self._method = name
+            return method(*parameters, **named)
+
+        return call
 
 
 @contextmanager
@@ -219,6 +251,7 @@ def key_cycle(client, workspace):
 def main(base_url, api_key, workspace, mcp_url):
     """Everything, once."""
     client = Portkey(api_key=api_key, base_url=base_url)
+    recorder = Recorder(client)
     with expect(AuthenticationError, "a wrong key"):
         Portkey(api_key="mcpr_wrong", base_url=base_url).mcp_integrations.list()
     integration = integration_cycle(client, mcp_url)
@@ -233,6 +266,9 @@ def main(base_url, api_key, workspace, mcp_url):
     client.admin.workspaces.delete(workspace_id=made, name="SDK workspace, renamed")
     with expect(NotFoundError, "a deleted workspace"):
         client.admin.workspaces.retrieve(workspace_id=made)
+    called = {call[0] for call in recorder.calls}
+    check([one for one in recorder.known if one not in called] == [], "every method of the SDK was called")
+    print("calls", json.dumps(recorder.calls))
 
 
 if __name__ == "__main__":
