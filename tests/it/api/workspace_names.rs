@@ -21,10 +21,10 @@ async fn workspaces_are_named_as_they_were_asked_for(#[case] engine: Engine) {
     };
     let (acme, beta) = (id("acme").await, id("beta").await);
     for (named, shown) in [
-        (json!(["acme"]), [json!("acme"), beta.clone()]),
-        (json!([acme, "BETA"]), [acme.clone(), json!("beta")]),
-        (json!(["beta"]), [acme.clone(), json!("beta")]),
         (json!(["acme", beta]), [json!("acme"), beta.clone()]),
+        (json!([acme, "BETA"]), [acme.clone(), json!("beta")]),
+        (json!(["acme"]), [json!("acme"), json!("beta")]),
+        (json!([beta]), [json!("acme"), beta.clone()]),
     ] {
         let rows = named.as_array().unwrap().iter().map(|name| json!({ "id": name, "enabled": true }));
         let body = json!({ "workspaces": rows.collect::<Vec<_>>() });

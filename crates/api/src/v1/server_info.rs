@@ -131,13 +131,63 @@ pub(crate) struct ServerInfoBody {
     /// How clients shall use the server.
     #[schema(max_length = 100_000)]
     instructions: Option<String>,
-    /// The name of `server_name` in the hosted product's SDK for Node.js; used where `server_name` is absent.
+}
+
+/// What the server of an integration said about itself. Three members have a second name, which the hosted product's SDK for
+/// Node.js uses.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = McpIntegrationServerInfo)]
+pub(crate) struct IntegrationServerInfo {
+    /// The name that the server gives itself.
+    #[schema(example = "linear-mcp")]
+    server_name: Option<String>,
+    /// The same; used where `server_name` is absent.
     name: Option<String>,
-    /// The same of `server_version`.
+    /// The version of the server.
+    #[schema(example = "1.4.0")]
+    server_version: Option<String>,
+    /// The same; used where `server_version` is absent.
     version: Option<String>,
-    /// The same of `capability_flags`.
+    /// The negotiated version of the Model Context Protocol.
+    #[schema(example = "2025-11-25")]
+    protocol_version: Option<String>,
+    /// Name for display.
+    #[schema(example = "Linear")]
+    title: Option<String>,
+    /// What the server is for.
+    #[schema(max_length = 100_000)]
+    description: Option<String>,
+    /// Page about the server.
+    website_url: Option<String>,
+    /// Icons: a list of objects with `src`.
+    #[schema(value_type = Option<Value>)]
+    icons: Option<Value>,
+    /// The capabilities that were negotiated.
+    #[schema(value_type = Option<Object>)]
+    capability_flags: Option<Value>,
+    /// The same; used where `capability_flags` is absent.
     #[schema(value_type = Option<Object>)]
     capabilities: Option<Value>,
+    /// How clients shall use the server.
+    #[schema(max_length = 100_000)]
+    instructions: Option<String>,
+}
+
+impl From<IntegrationServerInfo> for ServerInfo {
+    fn from(info: IntegrationServerInfo) -> Self {
+        ServerInfoBody {
+            server_name: info.server_name.or(info.name),
+            server_version: info.server_version.or(info.version),
+            protocol_version: info.protocol_version,
+            title: info.title,
+            description: info.description,
+            website_url: info.website_url,
+            icons: info.icons,
+            capability_flags: info.capability_flags.or(info.capabilities),
+            instructions: info.instructions,
+        }
+        .into()
+    }
 }
 
 impl RequestBody for ServerInfoBody {
@@ -148,8 +198,8 @@ impl RequestBody for ServerInfoBody {
 impl From<ServerInfoBody> for ServerInfo {
     fn from(body: ServerInfoBody) -> Self {
         Self {
-            server_name: body.server_name.or(body.name),
-            server_version: body.server_version.or(body.version),
+            server_name: body.server_name,
+            server_version: body.server_version,
             protocol_version: body.protocol_version,
             title: body.title,
             description: body.description,
@@ -160,7 +210,7 @@ impl From<ServerInfoBody> for ServerInfo {
                 Some(icon @ Value::Object(_)) => Some(vec![icon]),
                 _ => None,
             },
-            capability_flags: match body.capability_flags.or(body.capabilities) {
+            capability_flags: match body.capability_flags {
                 Some(Value::Object(flags)) => Some(flags),
                 _ => None,
             },
