@@ -178,12 +178,11 @@ fn users_of(items: Vec<UserAccessItem>) -> Result<Vec<(String, Option<bool>)>, r
     let mut report = Report::default();
     let mut users = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        match item.user_id.or(item.id) {
-            Some(user) => users.push((user, item.enabled)),
-            None => {
-                let pointer = format!("/user_access/{index}/user_id");
-                report.push(Finding::error(pointer, "missing_member", "`user_id` is missing. Add it."));
-            }
+        if let Some(user) = item.user_id.or(item.id) {
+            users.push((user, item.enabled));
+        } else {
+            let pointer = format!("/user_access/{index}/user_id");
+            report.push(Finding::error(pointer, "missing_member", "`user_id` is missing. Add it."));
         }
     }
     if report.has_errors() { Err(registry::Error::Invalid(report.into_findings())) } else { Ok(users) }
