@@ -127,6 +127,8 @@ need_test_packages() {
     have openssl || missing+=(openssl)
     # What openapi-generator, one of the generators of clients, is written in.
     have java || missing+=(default-jre-headless)
+    # A generated client of Go is compiled.
+    have go || missing+=(golang-go)
     # What becomes of a deployment whose clock is set.
     have faketime || missing+=(faketime)
     install_packages "${missing[@]}"

@@ -84,6 +84,18 @@ flow('capabilities are switched off, narrowed, and given to single users', async
     const { data } = await api('GET', at('user-access'));
     assert.deepEqual(data.filter(({ enabled }) => enabled).map((one) => `${one.first_name} ${one.last_name}`), ['Grace Hopper']);
     assert.equal(await page.getByRole('radio', { name: 'Denied', exact: true }).isChecked(), true);
+  });
+
+  await step('gives a user the default again', async () => {
+    const choice = page.getByRole('combobox', { name: 'Access of Grace Hopper' });
+    assert.equal(await choice.locator('option:checked').innerText(), 'Allow');
+    await choice.selectOption({ label: 'As default (denied)' });
+    await button(page, 'Save user access').click();
+    await status(page, 'User access is saved.');
+    assert.equal(await choice.locator('option:checked').innerText(), 'As default (denied)');
+    const { data } = await api('GET', at('user-access'));
+    const grace = data.find((one) => one.first_name === 'Grace');
+    assert.deepEqual([grace.enabled, grace.has_override], [false, false]);
     await page.getByRole('searchbox', { name: 'Name, e-mail address or id' }).fill('nobody');
     await button(page, 'Search').click();
     await page.getByRole('heading', { name: 'No user matches “nobody”' }).waitFor();

@@ -3,3 +3,4 @@ import './client-authentication.mjs';
 import './follower.mjs';
 import './readme.mjs';
 import './registry.mjs';
+import './hosted.mjs'; // last: it compares what all of them called with the guide

@@ -2,7 +2,7 @@
 
     python generated_clients.py GENERATOR DOCUMENT BASE_URL API_KEY
 
-GENERATOR is one of openapi-typescript, hey-api, typescript-axios, openapi-python-client, python. DOCUMENT is the file of the
+GENERATOR is one of openapi-typescript, hey-api, typescript-axios, openapi-python-client, python, go. DOCUMENT is the file of the
 OpenAPI document, BASE_URL has no path, API_KEY is an organisation admin's. Leaves nothing behind. Exits 0 when the client
 compiled and every check held. What each client does is in `generated/`: it creates an integration with an Advanced
 Configuration, reads and lists it, reads a refusal as a typed problem, and deletes it.
@@ -83,12 +83,50 @@ def with_python(document, folder, arguments):
     print(run(sys.executable, "calls.py", *arguments, folder=folder / "made"))
 
 
+GO_MODULE = """module calls
+
+go 1.19
+
+require gopkg.in/validator.v2 v2.0.1
+
+replace gopkg.in/validator.v2 => ./validator
+"""
+# The only package of others in what is generated. It compares values with the patterns of the document, as the registry does.
+GO_VALIDATOR = """package validator
+
+func Validate(interface{}) error { return nil }
+"""
+
+
+def with_go(document, folder, arguments):
+    go = shutil.which("go")
+    if go is None:
+        sys.exit("Missing: go. Install it (on Debian: apt-get install golang-go).")
+    openapi_generator(
+        "go", document, folder, "registryapi", "--package-name", "registryapi", "--skip-validate-spec",
+        "--additional-properties", "enumClassPrefix=true,withGoMod=false,disallowAdditionalPropertiesIfNotPresent=false",
+        # A link has two spellings, which are one name in Go.
+        "--name-mappings", "inviteLink=invite_link_in_camel_case",
+        "--global-property", "apiTests=false,modelTests=false,apiDocs=false,modelDocs=false,apis,models,supportingFiles",
+    )
+    (folder / "validator").mkdir()
+    for file, text in {"go.mod": GO_MODULE, "validator/go.mod": "module gopkg.in/validator.v2\n", "validator/validator.go": GO_VALIDATOR}.items():
+        (folder / file).write_text(text)
+    shutil.copy(CALLS / "openapi_generator.go", folder / "main.go")
+    # Nothing is downloaded: no module, no other version of Go.
+    os.environ.update({"GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "GOCACHE": str(folder / "cache")})
+    run(go, "build", "-o", "calls", ".", folder=folder)
+    run(go, "vet", ".", folder=folder)
+    print(run(folder / "calls", *arguments, folder=folder))
+
+
 GENERATORS = {
     "openapi-typescript": with_openapi_typescript,
     "hey-api": with_hey_api,
     "typescript-axios": with_typescript_axios,
     "openapi-python-client": with_openapi_python_client,
     "python": with_python,
+    "go": with_go,
 }
 
 

@@ -3,13 +3,16 @@
     python portkey_sdk.py BASE_URL API_KEY WORKSPACE MCP_URL
 
 BASE_URL ends in /v1, API_KEY is an organisation admin's, WORKSPACE is the slug of an existing workspace, MCP_URL is an
-MCP server that asks for authorization. Leaves nothing behind. Exits 0 when every check held; an assertion names what did not.
+MCP server that asks for authorization. Leaves nothing behind. Exits 0 when every check held and every method was called; an
+assertion names what did not. The last line, `calls <json>`, lists each call: method of the SDK, HTTP method, path, status.
 """
 
+import json
 import sys
 from contextlib import contextmanager
 
 from portkey_ai import Portkey
+from portkey_ai.api_resources.apis.api_resource import APIResource
 from portkey_ai.api_resources.exceptions import (
     AuthenticationError,
     ConflictError,
@@ -20,6 +23,35 @@ from portkey_ai.api_resources.exceptions import (
 )
 
 CONFIGURATIONS = {"oauth_client_metadata": {"client_name": "Acme Corp MCP Gateway", "contacts": ["security@acme.com"]}}
+
+
+class Recorder:
+    """Notes each call of a client, with the SDK's method that makes it."""
+
+    def __init__(self, client):
+        self.calls, self.known, self._method = [], [], None
+        client._client.event_hooks = {"response": [self._note]}
+        for name in ("mcp_integrations", "mcp_servers", "api_keys", "admin"):
+            self._trace(getattr(client, name), name)
+
+    def _note(self, response):
+        request = response.request
+        self.calls.append([self._method, request.method, request.url.path, response.status_code])
+
+    def _trace(self, resource, name):
+        for member in [one for one in vars(type(resource)) if not one.startswith("_")]:
+            self.known.append(f"{name}.{member}")
+            setattr(resource, member, self._named(getattr(resource, member), f"{name}.{member}"))
+        for member, value in list(vars(resource).items()):
+            if isinstance(value, APIResource):
+                self._trace(value, f"{name}.{member}")
+
+    def _named(self, method, name):
+        def call(*parameters, **named):
+            self._method = name
+            return method(*parameters, **named)
+
+        return call
 
 
 @contextmanager
@@ -190,10 +222,15 @@ def user_cycle(client, workspace):
     client.admin.users.update(user_id=invite.id, role="admin")
     client.admin.workspaces.users.delete(workspace_id=workspace, user_id=invite.id)
     client.admin.workspaces.users.create(workspace_id=workspace, users=[{"id": invite.id, "role": "admin"}])
+    own = client.api_keys.create(
+        type="workspace", sub_type="user", name="SDK user key", workspace_id=workspace, user_id=invite.id, scopes=["mcp.invoke"]
+    )
+    check(client.api_keys.retrieve(id=own.id).type == "workspace-user", "key of a user")
     client.admin.users.update(user_id=invite.id, role="member")
     client.admin.users.invites.delete(invite_id=invite.id)
     check(client.admin.users.invites.retrieve(invite_id=invite.id).status == "cancelled", "invite delete")
     client.admin.users.delete(user_id=invite.id)
+    check(client.api_keys.retrieve(id=own.id).status == "revoked", "a user's keys are revoked with the user")
 
 
 def key_cycle(client, workspace):
@@ -207,7 +244,7 @@ def key_cycle(client, workspace):
     read = client.api_keys.retrieve(id=made.id)
     check((read.name, read.scopes) == ("SDK key, renamed", ["mcp.invoke"]), "key update")
     listed = client.api_keys.list(workspace_id=workspace)
-    check([one["id"] for one in listed.data] == [made.id], "key list by workspace")
+    check(made.id in [one["id"] for one in listed.data if one["status"] == "active"], "key list by workspace")
     client.api_keys.delete(id=made.id)
     check(client.api_keys.retrieve(id=made.id).status == "revoked", "key delete")
     admin = client.api_keys.create(
@@ -219,6 +256,7 @@ def key_cycle(client, workspace):
 def main(base_url, api_key, workspace, mcp_url):
     """Everything, once."""
     client = Portkey(api_key=api_key, base_url=base_url)
+    recorder = Recorder(client)
     with expect(AuthenticationError, "a wrong key"):
         Portkey(api_key="mcpr_wrong", base_url=base_url).mcp_integrations.list()
     integration = integration_cycle(client, mcp_url)
@@ -233,6 +271,9 @@ def main(base_url, api_key, workspace, mcp_url):
     client.admin.workspaces.delete(workspace_id=made, name="SDK workspace, renamed")
     with expect(NotFoundError, "a deleted workspace"):
         client.admin.workspaces.retrieve(workspace_id=made)
+    called = {call[0] for call in recorder.calls}
+    check([one for one in recorder.known if one not in called] == [], "every method of the SDK was called")
+    print("calls", json.dumps(recorder.calls))
 
 
 if __name__ == "__main__":

@@ -26,10 +26,7 @@ pub struct Peer {
 impl Peer {
     /// Starts `tests/peers/<script>` with these environment variables.
     pub async fn start(script: &str, environment: &[(&str, &str)]) -> Self {
-        let python = std::path::Path::new(script).extension().is_some_and(|extension| extension == "py");
-        let program = if python { "MCP_REGISTRY_TEST_PYTHON" } else { "MCP_REGISTRY_TEST_NODE" };
-        let mut child = Command::new(variable(program))
-            .arg(PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join(script))
+        let mut child = program(script)
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -102,13 +99,18 @@ pub async fn sdk_parsers(clients: &[Value]) -> Vec<(&'static str, Vec<Option<Str
     all
 }
 
-/// Runs `tests/peers/portkey_sdk.py`, the hosted product's own SDK.
-pub async fn portkey_sdk(base_url: &str, key: &str, workspace: &str, mcp_url: &str) {
-    let script = PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join("portkey_sdk.py");
-    run(Command::new(variable("MCP_REGISTRY_TEST_PYTHON"))
-        .arg(script)
-        .args([base_url, key, workspace, mcp_url]))
-    .await;
+/// Runs `tests/peers/portkey_sdk.py` or `portkey_sdk.mjs`, the hosted product's own SDKs.
+pub async fn portkey_sdk(script: &str, base_url: &str, key: &str, workspace: &str, mcp_url: &str) {
+    run(program(script).args([base_url, key, workspace, mcp_url])).await;
+}
+
+/// Python or Node.js with this script of `tests/peers/`.
+fn program(script: &str) -> Command {
+    let python = std::path::Path::new(script).extension().is_some_and(|extension| extension == "py");
+    let program = if python { "MCP_REGISTRY_TEST_PYTHON" } else { "MCP_REGISTRY_TEST_NODE" };
+    let mut command = Command::new(variable(program));
+    command.arg(PathBuf::from(variable("MCP_REGISTRY_TEST_PEERS_DIR")).join(script));
+    command
 }
 
 /// Runs `tests/peers/generated_clients.py`: makes a client of the committed OpenAPI document with this generator, compiles

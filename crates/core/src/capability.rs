@@ -28,6 +28,14 @@ pub const MAX_KEY: usize = 1_024;
 /// How long the description of one capability may be, as JSON, in bytes.
 const MAX_DEFINITION: usize = 65_536;
 
+/// Members that the protocol and SDKs name in another way than gateways report them, which is how they are kept.
+const RENAMED: [(&str, &str); 4] = [
+    ("inputSchema", "input_schema"),
+    ("outputSchema", "output_schema"),
+    ("uriTemplate", "uri_template"),
+    ("mimeType", "mime_type"),
+];
+
 /// One capability, as a gateway or the server itself described it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capability {
@@ -90,13 +98,18 @@ fn read_one(item: Value) -> Result<Capability, String> {
     };
     members.shift_remove("enabled");
     members.retain(|_, value| !value.is_null());
+    for (sent, kept) in RENAMED {
+        rename(&mut members, sent, kept);
+    }
+    if matches!(kind, CapabilityKind::Tool) {
+        // So the hosted product's SDK for Node.js names the schema of a tool's arguments.
+        rename(&mut members, "schema", "input_schema");
+    }
     let text = |name: &str| members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let key = match kind {
         CapabilityKind::Tool | CapabilityKind::Prompt => text("name"),
         CapabilityKind::Resource => text("uri").or_else(|| text("name")),
-        CapabilityKind::ResourceTemplate => {
-            text("uri_template").or_else(|| text("uriTemplate")).or_else(|| text("name"))
-        }
+        CapabilityKind::ResourceTemplate => text("uri_template").or_else(|| text("name")),
     };
     let Some(key) = key.map(str::to_owned) else {
         return Err("This capability has no name, so it is left out.".to_owned());
@@ -112,6 +125,13 @@ fn read_one(item: Value) -> Result<Capability, String> {
         ));
     }
     Ok(Capability { kind, key, definition: members })
+}
+
+/// Gives a member its other name, unless there is one of that name.
+fn rename(members: &mut Map<String, Value>, sent: &str, kept: &str) {
+    if let Some(value) = members.shift_remove(sent) {
+        members.entry(kept).or_insert(value);
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +170,41 @@ mod tests {
             assert_eq!((one.kind, one.key.as_str(), one.name()), (kind, key, name));
             assert!(one.definition.get("type").is_none() && one.definition.get("enabled").is_none());
         }
+    }
+
+    #[test]
+    fn members_are_kept_under_one_name() {
+        let of = |item: Value| {
+            read_capabilities(vec![item], "")
+                .capabilities
+                .remove(0)
+                .definition
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+        let pair = |name: &str, value: Value| (name.to_owned(), value);
+        for (sent, kept) in [
+            (json!({ "inputSchema": {} }), vec![pair("input_schema", json!({}))]),
+            (json!({ "schema": { "a": 1 } }), vec![pair("input_schema", json!({ "a": 1 }))]),
+            (json!({ "schema": null }), vec![]),
+            (
+                json!({ "input_schema": 1, "inputSchema": 2, "schema": 3 }),
+                vec![pair("input_schema", json!(1))],
+            ),
+            (json!({ "outputSchema": {} }), vec![pair("output_schema", json!({}))]),
+        ] {
+            let mut item = json!({ "type": "tool", "name": "add" });
+            item.as_object_mut().unwrap().extend(sent.as_object().unwrap().clone());
+            let kept: Vec<_> = std::iter::once(pair("name", json!("add"))).chain(kept).collect();
+            assert_eq!(of(item), kept, "{sent}");
+        }
+        let template = json!({ "type": "resource_template", "uriTemplate": "f:///{p}", "mimeType": "text/plain", "schema": 1 });
+        let kept = vec![
+            pair("schema", json!(1)),
+            pair("uri_template", json!("f:///{p}")),
+            pair("mime_type", json!("text/plain")),
+        ];
+        assert_eq!(of(template), kept);
     }
 
     #[test]

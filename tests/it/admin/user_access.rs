@@ -58,7 +58,15 @@ async fn default_and_single_users_are_saved_together(#[case] engine: Engine) {
         ("access", allow.as_str()),
     ];
     browser.post(PAGE, &left).await.expect(303);
-    assert_eq!(stored(&t).await, (false, BTreeMap::from([(grace, false)])));
+    assert_eq!(stored(&t).await, (false, BTreeMap::from([(grace.clone(), false)])));
+
+    // Back to the default: only a row with an entry has an entry to remove.
+    let page = browser.get(PAGE).await.expect(200).text;
+    let back = format!("default:{grace}");
+    assert_eq!(page.matches(&format!("<option value=\"{back}\">As default (denied)")).count(), 1, "{page}");
+    assert_eq!(page.matches("<option value=\"default:").count(), 1, "{page}");
+    browser.post(PAGE, &[("was", deny.as_str()), ("access", back.as_str())]).await.expect(303);
+    assert_eq!(stored(&t).await, (false, BTreeMap::new()));
 
     let none = browser.get(&format!("{PAGE}?q=nobody")).await.expect(200).text;
     assert!(none.contains("No user matches “nobody”") && none.contains("value=\"deny\" checked"), "{none}");

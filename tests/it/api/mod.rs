@@ -11,3 +11,4 @@ mod nul;
 mod preflight;
 mod rollouts;
 mod tokens;
+mod workspace_names;

@@ -169,6 +169,41 @@ async fn users_are_allowed_by_default_or_by_name(#[case] engine: Engine) {
     let audit = admin.get("/v1/audit-events?action=user_access.changed").await.expect(200).json();
     assert_eq!(audit["total"], 3, "the last change changed the user only once: {audit}");
 
+    // Back to the default, which denies: for this user alone, once, and with an event that says so.
+    let other_id = other.get(CHECK).await.expect(200).json()["user_id"].as_str().unwrap().to_owned();
+    let keep = json!({ "user_access": [{ "id": other_id, "enabled": true }] });
+    admin.put(ACCESS, &keep).await.expect(200);
+    let back = json!({ "user_access": [{ "user_id": id, "enabled": null }, { "user_id": "nobody", "enabled": null }] });
+    let (gateway, mut revision) = (t.client(Role::Gateway, None).await, None);
+    for _ in 0..2 {
+        admin.put(ACCESS, &back).await.expect(200);
+        assert!(!allowed(&user).await && allowed(&other).await);
+        let list = admin.get(ACCESS).await.expect(200).json();
+        let mine = list["data"].as_array().unwrap().iter().find(|one| one["user_id"] == id.as_str()).unwrap();
+        assert_eq!((&mine["enabled"], &mine["has_override"]), (&json!(false), &json!(false)));
+        let audit = admin.get("/v1/audit-events?action=user_access.changed").await.expect(200).json();
+        let after = &audit["data"][0]["after"];
+        assert_eq!(after["users"], json!([{ "user_id": id, "enabled": null }]), "{audit}");
+        assert_eq!(audit["total"], 5, "{audit}");
+        let served = gateway.get("/v1/gateway/changes").await.expect(200).json();
+        assert_eq!(
+            *revision.get_or_insert_with(|| served["revision"].clone()),
+            served["revision"],
+            "{served}"
+        );
+    }
+    admin.put(ACCESS, &json!({ "default_user_access": "allow" })).await.expect(200);
+    assert!(allowed(&user).await, "the default holds again");
+    for (item, pointer) in [
+        (json!({ "enabled": null }), "/user_access/0/user_id"),
+        (json!({ "user_id": id }), "/user_access/0/enabled"),
+        (json!({ "user_id": id, "enabled": "default" }), "/user_access/0/enabled"),
+        (json!({ "id": "", "enabled": true }), "/user_access/0/id"),
+    ] {
+        let refused = admin.put(ACCESS, &json!({ "user_access": [item] })).await.expect(422);
+        assert!(refused.errors().iter().any(|(_, at)| at == pointer), "{item}: {}", refused.text);
+    }
+
     // What holds above is never widened.
     let off = json!({ "workspaces": [{ "id": "acme", "enabled": false }] });
     admin.put("/v1/mcp-integrations/linear/workspaces", &off).await.expect(200);

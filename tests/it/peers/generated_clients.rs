@@ -10,6 +10,7 @@ use support::{Engine, TestServer, generated_client};
 #[case("typescript-axios")]
 #[case("openapi-python-client")]
 #[case("python")]
+#[case("go")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn generated_client_compiles_and_makes_real_calls(#[case] generator: &str) {
     let t = TestServer::new(Engine::Sqlite).await;

@@ -3,6 +3,7 @@
 use super::{Circumstances, Life};
 use registry_core::examples::ENTERPRISE_COMPLIANCE;
 use registry_core::permission::Role;
+use rstest::rstest;
 use serde_json::{Value, json};
 use support::{Engine, Peer, TestServer, portkey_sdk};
 
@@ -79,12 +80,15 @@ async fn glewlwyd() {
     assert!(document["client"]["client_secret"].is_string());
 }
 
+#[rstest]
+#[case::pypi("portkey_sdk.py")]
+#[case::npm("portkey_sdk.mjs")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hosted_sdk_works_with_another_url_and_key() {
+async fn hosted_sdk_works_with_another_url_and_key(#[case] script: &str) {
     let t = TestServer::new(Engine::Sqlite).await;
     t.inner.workspace("acme").await;
     let key = t.key(Role::Admin, None).await;
     let sandbox = registry_sandbox::Sandbox::start(registry_sandbox::Options::default()).await.unwrap();
-    portkey_sdk(&format!("{}/v1", t.url), &key, "acme", &sandbox.mcp_url()).await;
+    portkey_sdk(script, &format!("{}/v1", t.url), &key, "acme", &sandbox.mcp_url()).await;
     sandbox.stop().await;
 }

@@ -65,6 +65,12 @@ fn table(user: &str, key: &str) -> Vec<Row> {
             ("/user_access/0/enabled", json!(true)),
         ),
         row(
+            "put /v1/mcp-servers/{server}/user-access",
+            "/v1/mcp-servers/linear/user-access?workspace_id=acme",
+            json!({ "user_access": [{ "id": "ada", "enabled": null }] }),
+            ("/user_access/0/enabled", json!(false)),
+        ),
+        row(
             integration,
             linear,
             with(texts.clone()),

@@ -97,18 +97,27 @@ impl Page {
 
 /// The value of the option that allows a user.
 fn allow(user: &UserAccess) -> String {
-    Choice::Set { user: user.user_id.clone(), enabled: true }.value()
+    Choice::Set { user: user.user_id.clone(), enabled: Some(true) }.value()
 }
 
 /// The value of the option that denies a user.
 fn deny(user: &UserAccess) -> String {
-    Choice::Set { user: user.user_id.clone(), enabled: false }.value()
+    Choice::Set { user: user.user_id.clone(), enabled: Some(false) }.value()
+}
+
+/// The value of the option that leaves a user to the default.
+fn default(user: &UserAccess) -> String {
+    if user.has_override {
+        Choice::Set { user: user.user_id.clone(), enabled: None }.value()
+    } else {
+        Choice::Default.value()
+    }
 }
 
 /// The value of the option that is chosen now.
 fn present(user: &UserAccess) -> String {
     match (user.has_override, user.enabled) {
-        (false, _) => Choice::Default.value(),
+        (false, _) => default(user),
         (true, true) => allow(user),
         (true, false) => deny(user),
     }
@@ -121,17 +130,22 @@ enum Choice {
     Default,
     Set {
         user: String,
-        enabled: bool,
+        /// `None`: the entry of the user is removed.
+        enabled: Option<bool>,
     },
 }
 
 impl Choice {
-    /// Its word: `default`, or `allow` or `deny` with a colon and the percent-encoded id.
+    /// Its word: `default` alone; or `allow`, `deny` or `default` with a colon and the percent-encoded id.
     fn value(&self) -> String {
         match self {
             Self::Default => "default".to_owned(),
             Self::Set { user, enabled } => {
-                let word = if *enabled { "allow" } else { "deny" };
+                let word = match enabled {
+                    Some(true) => "allow",
+                    Some(false) => "deny",
+                    None => "default",
+                };
                 format!("{word}:{}", byte_serialize(user.as_bytes()).collect::<String>())
             }
         }
@@ -147,8 +161,9 @@ impl FromStr for Choice {
         }
         let (word, user) = text.split_once(':').ok_or(())?;
         let enabled = match word {
-            "allow" => true,
-            "deny" => false,
+            "allow" => Some(true),
+            "deny" => Some(false),
+            "default" => None,
             _ => return Err(()),
         };
         let (user, _) = parse(user.as_bytes()).next().ok_or(())?;
@@ -269,12 +284,12 @@ mod tests {
     #[test]
     fn choices_come_back_as_they_were() {
         for user in ["0192f5c2", "auth0|ann", "a b&c=d", "ä:\r\n"] {
-            for enabled in [true, false] {
+            for enabled in [Some(true), Some(false), None] {
                 let choice = Choice::Set { user: user.to_owned(), enabled };
                 assert_eq!(choice.value().parse::<Choice>(), Ok(choice));
             }
         }
-        for text in ["", "allow", "allow:", "permit:ann", "deny:%00"] {
+        for text in ["", "allow", "allow:", "default:", "permit:ann", "deny:%00"] {
             assert_eq!(text.parse::<Choice>(), Err(()), "{text}");
         }
     }
@@ -291,10 +306,14 @@ mod tests {
             ("was", "default"),
             ("access", "allow:eve"),
             ("access", "default"),
+            ("was", "deny:kim"),
+            ("access", "default:kim"),
         ];
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let changed = update(&fields).unwrap();
-        assert_eq!(changed.users, [("bob".to_owned(), false), ("eve".to_owned(), true)]);
+        let saved = [("bob", Some(false)), ("eve", Some(true)), ("kim", None)]
+            .map(|(user, enabled)| (user.to_owned(), enabled));
+        assert_eq!(changed.users, saved);
         assert_eq!(changed.allows_users, Some(false));
         let unchanged = update(
             &[("everybody_was", "deny"), ("everybody", "deny")]

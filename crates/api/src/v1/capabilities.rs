@@ -8,7 +8,7 @@ use crate::http::failure::Failure;
 use crate::http::query;
 use crate::http::responses::{ChangeProblems, ListProblems};
 use crate::state::ApiState;
-use crate::v1::server_info::ServerInfoBody;
+use crate::v1::server_info::IntegrationServerInfo;
 use crate::v1::servers::{InWorkspace, named};
 use actix_web::{get, post, put, web};
 use chrono::{DateTime, Utc};
@@ -275,7 +275,7 @@ impl RequestBody for SyncServer {
 #[schema(as = SyncMcpIntegration)]
 pub(crate) struct SyncIntegration {
     /// What the server said about itself.
-    server_info: Option<ServerInfoBody>,
+    server_info: Option<IntegrationServerInfo>,
     /// Capabilities with `name` and `type`, and every other member that describes them. Those that are not named stay.
     #[schema(value_type = Option<Vec<Object>>, max_items = 5000)]
     capabilities: Option<Vec<Value>>,

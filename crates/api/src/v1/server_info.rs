@@ -133,6 +133,63 @@ pub(crate) struct ServerInfoBody {
     instructions: Option<String>,
 }
 
+/// What the server of an integration said about itself. Three members have a second name, which the hosted product's SDK for
+/// Node.js uses.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = McpIntegrationServerInfo)]
+pub(crate) struct IntegrationServerInfo {
+    /// The name that the server gives itself.
+    #[schema(example = "linear-mcp")]
+    server_name: Option<String>,
+    /// The same; used where `server_name` is absent.
+    name: Option<String>,
+    /// The version of the server.
+    #[schema(example = "1.4.0")]
+    server_version: Option<String>,
+    /// The same; used where `server_version` is absent.
+    version: Option<String>,
+    /// The negotiated version of the Model Context Protocol.
+    #[schema(example = "2025-11-25")]
+    protocol_version: Option<String>,
+    /// Name for display.
+    #[schema(example = "Linear")]
+    title: Option<String>,
+    /// What the server is for.
+    #[schema(max_length = 100_000)]
+    description: Option<String>,
+    /// Page about the server.
+    website_url: Option<String>,
+    /// Icons: a list of objects with `src`.
+    #[schema(value_type = Option<Value>)]
+    icons: Option<Value>,
+    /// The capabilities that were negotiated.
+    #[schema(value_type = Option<Object>)]
+    capability_flags: Option<Value>,
+    /// The same; used where `capability_flags` is absent.
+    #[schema(value_type = Option<Object>)]
+    capabilities: Option<Value>,
+    /// How clients shall use the server.
+    #[schema(max_length = 100_000)]
+    instructions: Option<String>,
+}
+
+impl From<IntegrationServerInfo> for ServerInfo {
+    fn from(info: IntegrationServerInfo) -> Self {
+        ServerInfoBody {
+            server_name: info.server_name.or(info.name),
+            server_version: info.server_version.or(info.version),
+            protocol_version: info.protocol_version,
+            title: info.title,
+            description: info.description,
+            website_url: info.website_url,
+            icons: info.icons,
+            capability_flags: info.capability_flags.or(info.capabilities),
+            instructions: info.instructions,
+        }
+        .into()
+    }
+}
+
 impl RequestBody for ServerInfoBody {
     const NEEDS: Permission = Permission::UpdateServers;
     const OR_NEEDS: Option<Permission> = Some(Permission::FetchGatewayDocument);

@@ -10,6 +10,7 @@ use crate::v1::capabilities::numbered;
 use crate::v1::servers::{InWorkspace, named};
 use actix_web::{HttpRequest, get, put, web};
 use registry::{UserAccess, UserAccessUpdate, UserDecision};
+use registry_core::finding::{Finding, Report};
 use registry_core::permission::Permission;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -157,16 +158,34 @@ impl RequestBody for UpdateUserAccess {
     const CHANGES: bool = true;
 }
 
-/// A user whose access changes.
+/// A user whose access changes. `user_id` or `id` is required.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = UserAccessItem)]
 pub(crate) struct UserAccessItem {
     /// The id of the user or API key, or the subject of the token.
     #[schema(min_length = 1, max_length = 255, example = "0192f5c2-4a10-7c3e-9b1d-3f2a6c000007")]
-    user_id: String,
-    /// Whether the user may use the server.
-    #[schema(example = false)]
-    enabled: bool,
+    user_id: Option<String>,
+    /// Another name of `user_id`; used where `user_id` is absent.
+    #[schema(min_length = 1, max_length = 255)]
+    id: Option<String>,
+    /// Whether the user may use the server; null removes the user's entry, so that the default of the server holds.
+    #[schema(required = true, example = false)]
+    enabled: Option<bool>,
+}
+
+/// The users of a change.
+fn users_of(items: Vec<UserAccessItem>) -> Result<Vec<(String, Option<bool>)>, registry::Error> {
+    let mut report = Report::default();
+    let mut users = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        if let Some(user) = item.user_id.or(item.id) {
+            users.push((user, item.enabled));
+        } else {
+            let pointer = format!("/user_access/{index}/user_id");
+            report.push(Finding::error(pointer, "missing_member", "`user_id` is missing. Add it."));
+        }
+    }
+    if report.has_errors() { Err(registry::Error::Invalid(report.into_findings())) } else { Ok(users) }
 }
 
 /// Whether a caller may use a server.
@@ -267,7 +286,8 @@ pub(crate) async fn list_server_user_access(
 
 /// Change which users may use a server
 ///
-/// Only narrows: a user without access through the workspace has none here. Gateways are told.
+/// Only narrows: a user without access through the workspace has none here. Gateways are told. `enabled: null` removes
+/// what was set for a user.
 #[utoipa::path(
     tag = "user access",
     params(("server" = String, Path, description = "Id or slug of the server.", example = "linear"), InWorkspace),
@@ -282,9 +302,8 @@ pub(crate) async fn update_server_user_access(
 ) -> Answer {
     let (caller, body, _) = sent.into_parts();
     let server = named(&caller, &path)?;
-    let users = body.user_access.unwrap_or_default();
     let update = UserAccessUpdate {
-        users: users.into_iter().map(|item| (item.user_id, item.enabled)).collect(),
+        users: users_of(body.user_access.unwrap_or_default())?,
         allows_users: default_of(body.default_user_access)?,
     };
     state.registry.access().update_users(&caller.actor, &server, update).await?;
@@ -300,8 +319,7 @@ fn default_of(value: Option<Value>) -> Result<Option<bool>, registry::Error> {
         Some("deny") => Ok(Some(false)),
         _ => {
             let message = "`default_user_access` must be \"allow\" or \"deny\".";
-            let finding =
-                registry_core::finding::Finding::error("/default_user_access", "wrong_value", message);
+            let finding = Finding::error("/default_user_access", "wrong_value", message);
             Err(registry::Error::Invalid(finding.into()))
         }
     }

@@ -33,14 +33,6 @@ const LISTS: [(&str, &str, &str, &str); 4] = [
     ("resources", "resources/templates/list", "resourceTemplates", "resource_template"),
 ];
 
-/// Members that are named in another way than in the protocol, as gateways report them.
-const RENAMED: [(&str, &str); 4] = [
-    ("inputSchema", "input_schema"),
-    ("outputSchema", "output_schema"),
-    ("uriTemplate", "uri_template"),
-    ("mimeType", "mime_type"),
-];
-
 /// What an MCP server said.
 #[derive(Debug)]
 pub struct SeenServer {
@@ -165,14 +157,9 @@ fn as_sent(result: ServerResult) -> Option<Map<String, Value>> {
     }
 }
 
-/// A capability of the protocol in the words that gateways report it with.
+/// A capability with its kind, as gateways report it.
 fn as_reported(item: Value, kind: &str) -> Value {
-    let Value::Object(members) = item else { return item };
-    let rename = |name: String| {
-        let found = RENAMED.iter().find(|(sent, _)| *sent == name);
-        found.map_or(name, |(_, reported)| (*reported).to_owned())
-    };
-    let mut members: Map<_, _> = members.into_iter().map(|(name, value)| (rename(name), value)).collect();
+    let Value::Object(mut members) = item else { return item };
     members.insert("type".to_owned(), json!(kind));
     Value::Object(members)
 }

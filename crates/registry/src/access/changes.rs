@@ -44,9 +44,12 @@ impl IntegrationAccess<'_> {
         let model = integrations::find(&write.txn, actor, reference).await?;
         let named = named_workspaces(&write.txn, actor, &model, &update.workspaces).await?;
         let workspaces = named.values().map(|workspace| workspace.id).collect();
-        let by_slug = named
-            .into_iter()
-            .map(|(reference, workspace)| (workspace.id, matches!(reference, Reference::Slug(_))))
+        // As the request names them: `named` holds each workspace under its id and under its slug.
+        let by_slug = update
+            .workspaces
+            .iter()
+            .filter_map(|change| Some((change, named.get(&change.workspace)?)))
+            .map(|(change, workspace)| (workspace.id, matches!(change.workspace, Reference::Slug(_))))
             .collect();
         let scope = match update.global_access {
             Some(_) => LayerScope::Integration(IntegrationId(model.id)),

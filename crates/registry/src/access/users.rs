@@ -8,7 +8,7 @@ use crate::pagination::{Page, PageRequest, count};
 use crate::storage::audit_action::AuditAction;
 use crate::storage::columns::{contains, millis};
 use crate::storage::entity::{access, integration, known_user, membership, server, user, user_access};
-use crate::storage::write::{Event, MAX_ROWS_PER_STATEMENT};
+use crate::storage::write::{Event, MAX_ROWS_PER_STATEMENT, Write};
 use crate::{Actor, Error, Result};
 use registry_core::finding::{Finding, Findings, Report};
 use registry_core::id::{ServerId, WorkspaceId};
@@ -54,8 +54,8 @@ pub struct UserAccessPage {
 /// A change of access to a server; users that are not named keep theirs.
 #[derive(Clone, Debug, Default)]
 pub struct UserAccessUpdate {
-    /// User and whether the user may use the server.
-    pub users: Vec<(String, bool)>,
+    /// User and whether the user may use the server; `None`: as the default of the server, without an entry.
+    pub users: Vec<(String, Option<bool>)>,
     /// The default for all others; `None`: as it is.
     pub allows_users: Option<bool>,
 }
@@ -164,7 +164,7 @@ impl IntegrationAccess<'_> {
         let server = servers::find(&write.txn, actor, reference).await?;
         let workspace = WorkspaceId(server.workspace_id);
         write.lock_workspace(workspace).await?;
-        let wanted: BTreeMap<String, bool> = update.users.into_iter().collect();
+        let wanted: BTreeMap<String, Option<bool>> = update.users.into_iter().collect();
         let stored = user_access::Entity::find()
             .filter(user_access::Column::ServerId.eq(server.id))
             .filter(user_access::Column::UserId.is_in(wanted.keys().cloned()))
@@ -172,31 +172,13 @@ impl IntegrationAccess<'_> {
             .await?;
         let stored: HashMap<String, bool> =
             stored.into_iter().map(|row| (row.user_id, row.enabled)).collect();
-        let changed: BTreeMap<String, bool> =
-            wanted.into_iter().filter(|(user, enabled)| stored.get(user) != Some(enabled)).collect();
+        let changed: BTreeMap<String, Option<bool>> =
+            wanted.into_iter().filter(|(user, enabled)| stored.get(user) != enabled.as_ref()).collect();
         let default = update.allows_users.filter(|allows| *allows != server.allows_users);
         if changed.is_empty() && default.is_none() {
             return Ok(Findings::default());
         }
-        let now = write.millis();
-        let rows: Vec<_> = changed
-            .iter()
-            .map(|(user, enabled)| user_access::ActiveModel {
-                server_id: Set(server.id),
-                user_id: Set(user.clone()),
-                enabled: Set(*enabled),
-                updated_at: Set(now),
-            })
-            .collect();
-        let conflict = OnConflict::columns([user_access::Column::ServerId, user_access::Column::UserId])
-            .update_columns([user_access::Column::Enabled, user_access::Column::UpdatedAt])
-            .to_owned();
-        for chunk in rows.chunks(MAX_ROWS_PER_STATEMENT) {
-            user_access::Entity::insert_many(chunk.iter().cloned())
-                .on_conflict(conflict.clone())
-                .exec_without_returning(&write.txn)
-                .await?;
-        }
+        save_overrides(&write, server.id, &changed).await?;
         if let Some(allows) = default {
             let row =
                 server::ActiveModel { id: Set(server.id), allows_users: Set(allows), ..Default::default() };
@@ -286,6 +268,43 @@ impl IntegrationAccess<'_> {
         known_user::Entity::insert(row).on_conflict(conflict).exec_without_returning(&write.txn).await?;
         write.commit().await
     }
+}
+
+/// Writes the entries of these users, and deletes those of users who get the default of the server.
+async fn save_overrides(
+    write: &Write<'_>,
+    server: Uuid,
+    changed: &BTreeMap<String, Option<bool>>,
+) -> Result<()> {
+    let now = write.millis();
+    let set = changed.iter().filter_map(|(user, enabled)| Some((user, (*enabled)?)));
+    let rows: Vec<_> = set
+        .map(|(user, enabled)| user_access::ActiveModel {
+            server_id: Set(server),
+            user_id: Set(user.clone()),
+            enabled: Set(enabled),
+            updated_at: Set(now),
+        })
+        .collect();
+    let conflict = OnConflict::columns([user_access::Column::ServerId, user_access::Column::UserId])
+        .update_columns([user_access::Column::Enabled, user_access::Column::UpdatedAt])
+        .to_owned();
+    for chunk in rows.chunks(MAX_ROWS_PER_STATEMENT) {
+        user_access::Entity::insert_many(chunk.iter().cloned())
+            .on_conflict(conflict.clone())
+            .exec_without_returning(&write.txn)
+            .await?;
+    }
+    let removed = changed.iter().filter(|(_, enabled)| enabled.is_none()).map(|(user, _)| user.clone());
+    let removed: Vec<String> = removed.collect();
+    if !removed.is_empty() {
+        user_access::Entity::delete_many()
+            .filter(user_access::Column::ServerId.eq(server))
+            .filter(user_access::Column::UserId.is_in(removed))
+            .exec(&write.txn)
+            .await?;
+    }
+    Ok(())
 }
 
 fn check(update: &UserAccessUpdate) -> Result<()> {

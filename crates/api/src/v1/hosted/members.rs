@@ -27,7 +27,7 @@ pub(crate) struct AddMembers {
 
 /// A user to add.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = NewWorkspaceMember)]
+#[schema(as = WorkspaceMemberToAdd)]
 pub(crate) struct NewMember {
     /// Id of the user.
     id: String,
