@@ -42,7 +42,7 @@ pub(super) async fn run(options: &SyncOptions, mut shutdown: ShutdownSignal) -> 
         check_trusted_url(server)
             .map_err(|why| CommandError::new(format!("Secrets are not read from {server}: {why}.")))?;
     }
-    let source = Source::new(options, key.clone())?;
+    let source = Source::new(options, key)?;
     let work = async {
         if options.to.is_file() {
             return export(options, &source).await;
@@ -50,7 +50,7 @@ pub(super) async fn run(options: &SyncOptions, mut shutdown: ShutdownSignal) -> 
         let target = target(options)?;
         let ownership = Ownership {
             owner: options.owner.clone(),
-            fingerprints: Fingerprints::new(&key),
+            fingerprints: Fingerprints::default(),
             rewrite: options.rewrite,
         };
         let documents = source.first_documents(options.wait).await?;

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 const GATEWAYS: &str = "/v1/gateways";
+const FETCH_TOOLS: &str = "/oauth/fetch-tools";
 /// Where it receives authorization codes.
 const CALLBACK: &str = "/oauth/callback";
 
@@ -148,7 +149,16 @@ impl TargetGateway for ContextForge {
                 return self.create(entry, mark).await;
             }
             let body = marked(entry, mark, &other_tags(&listed.members));
-            self.api.call(Method::PUT, &format!("{GATEWAYS}/{}", listed.id), Some(&body)).await.map(|_| ())
+            self.api.call(Method::PUT, &format!("{GATEWAYS}/{}", listed.id), Some(&body)).await?;
+            if now == "oauth" {
+                // Its tools are gone now until somebody who has signed in fetches them. This succeeds if the token's own user has.
+                let fetched =
+                    self.api.call(Method::POST, &format!("{FETCH_TOOLS}/{}", listed.id), None).await;
+                if let Err(error) = fetched {
+                    tracing::debug!(%error, "no tools yet: the user of the token has not signed in upstream");
+                }
+            }
+            Ok(())
         })
     }
 

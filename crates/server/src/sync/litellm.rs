@@ -62,7 +62,9 @@ pub(super) fn members(upstream: &Upstream) -> Map<String, Value> {
     put("token_url", json!(oauth.token_endpoint));
     // It must not register a client of its own.
     put("registration_url", Value::Null);
-    put("issuer", json!(oauth.issuer));
+    // With an issuer it discovers the endpoints again, and uses those of the registry no more; without one it refuses answers
+    // that name their issuer (RFC 9207).
+    put("issuer", if oauth.names_issuer { json!(oauth.issuer) } else { Value::Null });
     let flow = if oauth.client_credentials { "client_credentials" } else { "authorization_code" };
     put("oauth2_flow", json!(flow));
     put(

@@ -1,14 +1,19 @@
 //! The mark on everything that this program writes into a gateway: who wrote it, for which server, and a fingerprint of what
 //! was written. Gateways keep it as a tag or among their own metadata.
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::{digest, pbkdf2};
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
 
 const PREFIX: &str = "mcp-registry";
 /// Bytes of the id of a server and of a fingerprint.
 const ID_BYTES: usize = 8;
 const FINGERPRINT_BYTES: usize = 16;
 const MAX_OWNER_LENGTH: usize = 32;
+/// Some milliseconds for each guess.
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(20_000).unwrap();
 
 /// A mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +49,8 @@ fn is_hex(text: &str, bytes: usize) -> bool {
 
 /// Names one server in marks: slugs may have characters that tags cannot have.
 pub(crate) fn server_id(name: &str) -> String {
-    hex(digest::digest(&digest::SHA256, name.to_lowercase().as_bytes()).as_ref(), ID_BYTES)
+    let digest = digest::digest(&digest::SHA256, name.to_lowercase().as_bytes());
+    hex(digest.as_ref().get(..ID_BYTES).unwrap_or_default())
 }
 
 /// Judges `--owner`.
@@ -57,23 +63,37 @@ pub(crate) fn parse_owner(text: &str) -> Result<String, String> {
         .ok_or_else(|| format!("write 1 to {MAX_OWNER_LENGTH} lower-case letters, digits and inner hyphens"))
 }
 
-/// Makes fingerprints. They are keyed, so that nobody who reads a mark can guess a secret with it.
-pub(crate) struct Fingerprints(hmac::Key);
+/// Makes fingerprints. They are slow to make, so that nobody who reads a mark can guess a secret with it; one that was made is
+/// kept. They depend on nothing else, so that programs with other API keys write the same marks.
+#[derive(Default)]
+pub(crate) struct Fingerprints {
+    /// By the digest of salt and text.
+    made: Mutex<HashMap<Vec<u8>, String>>,
+}
 
 impl Fingerprints {
-    /// `secret` is the API key of the registry: programs with the same key write the same marks.
-    pub(crate) fn new(secret: &str) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
-    }
-
-    /// The fingerprint of what is written.
-    pub(crate) fn of(&self, text: &str) -> String {
-        hex(hmac::sign(&self.0, text.as_bytes()).as_ref(), FINGERPRINT_BYTES)
+    /// The fingerprint of what is written for the server with this id.
+    pub(crate) fn of(&self, server: &str, text: &str) -> String {
+        let key = digest::digest(&digest::SHA256, format!("{server}:{text}").as_bytes()).as_ref().to_vec();
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry(key)
+            .or_insert_with(|| {
+                let mut bytes = [0; FINGERPRINT_BYTES];
+                pbkdf2::derive(
+                    pbkdf2::PBKDF2_HMAC_SHA256,
+                    ITERATIONS,
+                    server.as_bytes(),
+                    text.as_bytes(),
+                    &mut bytes,
+                );
+                hex(&bytes)
+            })
+            .clone()
     }
 }
 
-fn hex(bytes: &[u8], first: usize) -> String {
-    bytes.iter().take(first).fold(String::new(), |mut text, byte| {
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a text cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
@@ -89,7 +109,7 @@ mod tests {
         let mark = Mark {
             owner: "prod-1".to_owned(),
             server: server_id("Acme/notes"),
-            fingerprint: Fingerprints::new("key").of("text"),
+            fingerprint: Fingerprints::default().of("server", "text"),
         };
         assert_eq!(Mark::parse(&mark.text()), Some(mark.clone()));
         assert_eq!(server_id("acme/notes"), mark.server, "slugs are unique ignoring case");
@@ -102,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn fingerprints_depend_on_key_and_text() {
-        let one = Fingerprints::new("key").of("text");
-        assert_eq!(one, Fingerprints::new("key").of("text"));
-        assert_ne!(one, Fingerprints::new("other").of("text"));
-        assert_ne!(one, Fingerprints::new("key").of("other"));
+    fn fingerprints_depend_on_server_and_text() {
+        let one = Fingerprints::default().of("server", "text");
+        assert_eq!(one, Fingerprints::default().of("server", "text"));
+        assert_ne!(one, Fingerprints::default().of("other", "text"));
+        assert_ne!(one, Fingerprints::default().of("server", "other"));
     }
 
     #[test]

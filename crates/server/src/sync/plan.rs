@@ -117,11 +117,9 @@ fn write(
             };
         }
     };
-    let mark = Mark {
-        owner: ownership.owner.clone(),
-        server: server_id(&upstream.name()),
-        fingerprint: ownership.fingerprints.of(&Value::Object(entry.members.clone()).to_string()),
-    };
+    let server = server_id(&upstream.name());
+    let fingerprint = ownership.fingerprints.of(&server, &Value::Object(entry.members.clone()).to_string());
+    let mark = Mark { owner: ownership.owner.clone(), server, fingerprint };
     match held {
         None => Action::Create(entry, mark),
         Some(held) if held.mark.as_ref() == Some(&mark) && !ownership.rewrite => Action::Nothing,

@@ -52,6 +52,8 @@ pub(crate) struct OAuth {
     pub(crate) auth_method: String,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) issuer: String,
+    /// Whether its authorization responses name the issuer (RFC 9207).
+    pub(crate) names_issuer: bool,
     pub(crate) authorization_endpoint: String,
     pub(crate) token_endpoint: String,
     /// The resource to request tokens for (RFC 8707).
@@ -121,6 +123,8 @@ fn oauth(document: &GatewayDocument) -> Result<OAuth, Wanted> {
         auth_method,
         redirect_uris: client.redirect_uris.clone(),
         issuer: client.issuer.clone(),
+        names_issuer: server.more.get("authorization_response_iss_parameter_supported")
+            == Some(&Value::Bool(true)),
         authorization_endpoint: server.authorization_endpoint.clone(),
         token_endpoint: server.token_endpoint.clone(),
         resource: document.resource.clone(),

@@ -10,7 +10,7 @@ fn servers_become_members_of_its_admin_api() {
             "authorization_url": "https://as.example.com/authorize",
             "token_url": "https://as.example.com/token",
             "registration_url": null,
-            "issuer": "https://as.example.com",
+            "issuer": null,
             "oauth2_flow": client_credentials,
             "credentials": {
                 "client_id": "client-1",
@@ -21,9 +21,13 @@ fn servers_become_members_of_its_admin_api() {
         })
     };
     let none = json!({ "auth_type": "none", "authorization_url": null, "credentials": null, "issuer": null, "oauth2_flow": null });
+    let mut server = json!(document("acme/notes", &json!({})).authorization_server);
+    server["authorization_response_iss_parameter_supported"] = json!(true);
+    let names_issuer = json!({ "authorization_server": server });
     let headers = json!({ "headers": { "X-Key": "k" }, "forward_headers": ["X-A"], "transport": "sse" });
     for (document, expected) in [
         (document("acme/notes", &json!({})), oauth("authorization_code")),
+        (document("acme/notes", &names_issuer), json!({ "issuer": "https://as.example.com" })),
         (
             document("acme/notes", &json!({ "auth_type": "oauth_client_credentials" })),
             oauth("client_credentials"),

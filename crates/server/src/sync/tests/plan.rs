@@ -13,7 +13,7 @@ fn api() -> AdminApi {
 }
 
 fn ownership(rewrite: bool) -> Ownership {
-    Ownership { owner: "default".to_owned(), fingerprints: Fingerprints::new("key"), rewrite }
+    Ownership { owner: "default".to_owned(), fingerprints: Fingerprints::default(), rewrite }
 }
 
 /// An entry of the gateway; with the server in its mark, and whose it is.
