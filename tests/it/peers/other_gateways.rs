@@ -151,7 +151,7 @@ impl Stage {
     }
 
     /// What every gateway must show: a dry run writes nothing, a second run neither; changes and deletions are followed; what
-    /// somebody else made stays.
+    /// was made by hand stays.
     async fn follows_the_registry(&self, gateway: &Gateway, hand_made: &str, [notes, open]: [&str; 2]) {
         let expected = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
         let (code, text) = self.sync(gateway, &["--dry-run"]).await;

@@ -16,6 +16,7 @@ use crate::telemetry;
 use mcp_registry_client::{Follower, FollowerOptions, GatewayDocument, Registry};
 use registry_outbound::check_trusted_url;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,10 +25,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Changes that come together are written together.
-const SETTLE: Duration = Duration::from_millis(200);
-/// The shortest and the longest pause after a pass that failed.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+/// Changes that come within this time are written together.
+const SETTLE_INTERVAL: Duration = Duration::from_millis(200);
+/// The first time between two passes that fail; it doubles.
+const MIN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_RETRY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Runs until the process is told to end; with `--once`, or for a file, until everything is written.
 pub(super) async fn run(options: &SyncOptions, mut shutdown: ShutdownSignal) -> Result<(), CommandError> {
@@ -55,7 +57,7 @@ pub(super) async fn run(options: &SyncOptions, mut shutdown: ShutdownSignal) -> 
         };
         let documents = source.first_documents(options.wait).await?;
         if options.once || options.dry_run {
-            let outcome = pass(options, target.as_ref(), &ownership, &documents).await;
+            let outcome = pass(options, target.as_ref(), &ownership, &documents, &mut BTreeSet::new()).await;
             return ended(outcome.map_err(|error| CommandError::new(error.to_string()))?, options.dry_run);
         }
         follow(options, &source, &ownership).await
@@ -118,52 +120,59 @@ impl Source {
 /// Writes each change, and compares everything now and then; goes on whatever fails.
 async fn follow(options: &SyncOptions, source: &Source, ownership: &Ownership) -> Result<(), CommandError> {
     print(format_args!("Following {}; Ctrl-C ends this.", options.server.join(", ")))?;
-    let mut failures = 0_u32;
+    let (mut failures, mut told_before) = (0_u32, BTreeSet::new());
     loop {
         let outcome = match target(options) {
-            Ok(target) => pass(options, target.as_ref(), ownership, &source.documents()).await,
+            Ok(target) => {
+                let documents = source.documents();
+                pass(options, target.as_ref(), ownership, &documents, &mut told_before).await
+            }
             Err(error) => Err(AdminError::unexpected(error.to_string())),
         };
+        let pause = MIN_RETRY_INTERVAL.saturating_mul(2_u32.saturating_pow(failures.min(16)));
+        let pause = pause.min(MAX_RETRY_INTERVAL);
         let pause = match outcome {
-            Ok(outcome) if outcome.failed == 0 => {
+            Ok(Outcome { failed: 0, .. }) => {
                 failures = 0;
                 options.every
             }
-            told => {
-                let (least, most) = PAUSE;
-                let pause = least.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(most);
+            Ok(_) => {
                 failures += 1;
-                if let Err(error) = told {
-                    tracing::warn!(%error, ?pause, "the gateway was not written; it is tried again");
-                }
                 pause
             }
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(%error, ?pause, "the gateway was not written; it is tried again");
+                // A change does not shorten this: the gateway may be down.
+                tokio::time::sleep(pause).await;
+                continue;
+            }
         };
-        // After a failure a change does not shorten the pause: the gateway may be down.
-        if failures > 0 {
-            tokio::time::sleep(pause).await;
-        } else {
-            // That the time is over is no failure.
-            let _ = tokio::time::timeout(pause, source.changed.notified()).await;
-            tokio::time::sleep(SETTLE).await;
-        }
+        // That the time is over is no failure.
+        let _ = tokio::time::timeout(pause, source.changed.notified()).await;
+        tokio::time::sleep(SETTLE_INTERVAL).await;
     }
 }
 
-/// One pass over all servers; prints what was done.
+/// One pass over all servers; prints what was done. What the pass before told too (`told`), such as a server that waits, is not printed again.
 async fn pass(
     options: &SyncOptions,
     target: &dyn TargetGateway,
     ownership: &Ownership,
     documents: &[GatewayDocument],
+    told: &mut BTreeSet<String>,
 ) -> Result<Outcome, AdminError> {
     let pass = Pass { dry_run: options.dry_run, allow_empty: options.allow_empty };
     let mut lines = Vec::new();
     let outcome = apply(target, ownership, documents, pass, &mut |line| lines.push(line)).await;
-    for line in lines {
+    for line in lines.iter().filter(|line| !told.contains(*line)) {
         // A reader that has gone away stops nothing.
         let _ = print(line);
     }
+    *told = lines
+        .into_iter()
+        .filter(|line| ["wait ", "skip ", "FAILED "].iter().any(|kind| line.starts_with(kind)))
+        .collect();
     outcome
 }
 

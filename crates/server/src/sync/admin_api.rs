@@ -11,8 +11,8 @@ use std::time::Duration;
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often a request is sent that the gateway is too busy for.
 const MAX_ATTEMPTS: u32 = 4;
-/// The first pause; it doubles.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The first time between two attempts; it doubles.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// The longest `Retry-After` that is obeyed within a request.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// Characters of an answer that an error quotes.
@@ -33,9 +33,9 @@ impl AdminError {
         Self { status: 0, message: message.into() }
     }
 
-    /// Whether further requests are pointless now: the gateway does not answer, or refuses the token.
+    /// Whether further requests are pointless now: the gateway refuses the token, or is too busy.
     pub(crate) fn concerns_all(&self) -> bool {
-        matches!(self.status, 0 | 401 | 403 | 429 | 503)
+        matches!(self.status, 401 | 429 | 503)
     }
 }
 
@@ -72,7 +72,7 @@ impl AdminApi {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, AdminError> {
-        let mut pause = PAUSE;
+        let mut interval = RETRY_INTERVAL;
         for attempt in 1.. {
             match self.attempt(&method, path, body).await {
                 Ok(answer) => return Ok(answer),
@@ -83,8 +83,8 @@ impl AdminApi {
                     if !repeatable || attempt >= MAX_ATTEMPTS {
                         return Err(error);
                     }
-                    tokio::time::sleep(after.unwrap_or(pause).min(MAX_RETRY_AFTER)).await;
-                    pause *= 2;
+                    tokio::time::sleep(after.unwrap_or(interval).min(MAX_RETRY_AFTER)).await;
+                    interval *= 2;
                 }
             }
         }

@@ -5,6 +5,9 @@ use super::plan::{Action, Ownership, Step, plan};
 use super::target::TargetGateway;
 use mcp_registry_client::GatewayDocument;
 
+/// Requests after each other that a gateway may leave unanswered: one upstream that hangs must not hold up the others.
+const MAX_UNANSWERED: usize = 3;
+
 /// What came of one pass over all servers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -46,34 +49,42 @@ pub(crate) async fn apply(
             "The registry shows this API key no server at all, so {deletions} entries would be deleted. If that is right, run this again with --allow-empty."
         )));
     }
+    let mut unanswered = 0;
     for step in steps {
-        carry_out(target, step, pass.dry_run, &mut outcome, say).await?;
+        let answered = carry_out(target, step, pass.dry_run, &mut outcome, say).await?;
+        unanswered = if answered { 0 } else { unanswered + 1 };
+        if unanswered >= MAX_UNANSWERED {
+            return Err(AdminError::unexpected(format!(
+                "The gateway left {unanswered} requests unanswered."
+            )));
+        }
     }
     Ok(outcome)
 }
 
+/// Whether the gateway answered, if it was asked.
 async fn carry_out(
     target: &dyn TargetGateway,
     step: Step,
     dry_run: bool,
     outcome: &mut Outcome,
     say: &mut (dyn FnMut(String) + Send),
-) -> Result<(), AdminError> {
+) -> Result<bool, AdminError> {
     let server = &step.server;
     let (line, notes, done) = match &step.action {
         Action::Nothing => {
             outcome.unchanged += 1;
-            return Ok(());
+            return Ok(true);
         }
         Action::Wait(reason) => {
             outcome.waiting += 1;
             say(format!("wait    {server}: {reason}"));
-            return Ok(());
+            return Ok(true);
         }
         Action::Refuse(reason) => {
             outcome.refused += 1;
             say(format!("skip    {server}: {reason}"));
-            return Ok(());
+            return Ok(true);
         }
         Action::Create(entry, mark) => (
             format!("create  {server} as {}", entry.name),
@@ -98,13 +109,13 @@ async fn carry_out(
             for note in notes {
                 say(format!("        note: {note}"));
             }
-            Ok(())
+            Ok(true)
         }
         Err(error) if error.concerns_all() => Err(error),
         Err(error) => {
             outcome.failed += 1;
             say(format!("FAILED  {line}: {error}"));
-            Ok(())
+            Ok(error.status > 0)
         }
     }
 }

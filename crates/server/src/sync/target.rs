@@ -22,7 +22,7 @@ pub(crate) struct Listed {
     pub(crate) id: String,
     /// Its names there; the first is the one that users see.
     pub(crate) names: Vec<String>,
-    /// The mark; `None`: somebody else made it.
+    /// The mark; `None`: it was not written by this program.
     pub(crate) mark: Option<Mark>,
     /// All that the gateway says about it, without secrets.
     pub(crate) members: Value,

@@ -97,7 +97,7 @@ fn names_are_unique_and_stay() {
             "update a_b/notes 1 a_b_notes".to_owned()
         ]
     );
-    // A name that somebody else uses is theirs, in whatever case.
+    // A name of a foreign entry is not taken, in whatever case.
     let held = vec![listed("1", "A_b_Notes", None)];
     assert_eq!(lines(&[one], held), [format!("create a-b/notes a_b_notes_{}", id("a-b/notes"))]);
 }
