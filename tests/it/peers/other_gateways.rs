@@ -294,8 +294,16 @@ async fn litellm_offers_tools_with_the_registered_client() {
         ))
         .await
         .expect(307);
+    // The sign-in is bound to the browser by cookies.
+    let cookies: Vec<&str> = begun
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+        .collect();
     let back = stage.agree(begun.header("location")).await;
-    let back = get(&back).await.expect(302);
+    let back = Client::new(&back, "").request(Method::GET, "").header("cookie", cookies.join("; "));
+    let back = Client::send(back).await.expect(302);
     let url = Url::parse(back.header("location")).expect("a URL");
     let code = url.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
     let form = url::form_urlencoded::Serializer::new(String::new())

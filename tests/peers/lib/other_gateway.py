@@ -29,14 +29,15 @@ def free_port():
 
 def settings(more):
     """The environment of the program: nothing of this one's but where programs are, no telemetry, no look-ups outside."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     return {**kept, "NO_PROXY": "*", **more}
 
 
 def run(command, environment, probe, told):
     """Starts it, says `ready` when `probe` answers 200, and ends it when standard input ends."""
     with tempfile.TemporaryDirectory() as folder, open(f"{folder}/log", "w+") as log:
-        environment = {**environment, "HOME": folder}
+        # ContextForge has locks in the folder for temporary files: two of them would wait for each other.
+        environment = {**environment, "HOME": folder, "TMPDIR": folder}
         child = subprocess.Popen(command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             until = time.monotonic() + START_TIMEOUT

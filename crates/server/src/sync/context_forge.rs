@@ -148,8 +148,14 @@ impl TargetGateway for ContextForge {
                 self.delete(listed).await?;
                 return self.create(entry, mark).await;
             }
+            let path = format!("{GATEWAYS}/{}", listed.id);
+            if has_catalog(&listed.members) {
+                // Where an update takes tools away, ContextForge 1.0.7 drops all else that the update says, except tags, and
+                // answers 200. The second update has no tools to take away. The mark comes with it alone.
+                self.api.call(Method::PUT, &path, Some(&Value::Object(entry.members.clone()))).await?;
+            }
             let body = marked(entry, mark, &other_tags(&listed.members));
-            self.api.call(Method::PUT, &format!("{GATEWAYS}/{}", listed.id), Some(&body)).await?;
+            self.api.call(Method::PUT, &path, Some(&body)).await?;
             if now == "oauth" {
                 // Its tools are gone now until somebody who has signed in fetches them. This succeeds if the token's own user has.
                 let fetched =
@@ -170,6 +176,11 @@ impl TargetGateway for ContextForge {
             }
         })
     }
+}
+
+/// Whether ContextForge has found tools, prompts or resources at the upstream.
+fn has_catalog(gateway: &Value) -> bool {
+    ["toolCount", "promptCount", "resourceCount"].iter().any(|name| gateway[*name].as_u64() != Some(0))
 }
 
 fn marked(entry: &Entry, mark: &Mark, other_tags: &[String]) -> Value {

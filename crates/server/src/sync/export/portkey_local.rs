@@ -63,6 +63,9 @@ fn server(
         server["external_auth_config"]["client_secret"] = json!(written);
     }
     if let Some(oauth) = &upstream.oauth {
+        lines.push(format!(
+            "{name}: in its local mode the open gateway (2.2.3) does not use the client of its file; sign-in works with the registry as its control plane (`gateway.portkey`)"
+        ));
         server["oauth_client_metadata"] = client(document, oauth, &name, secrets, lines);
         server["oauth_server_metadata"] = metadata(document, oauth);
     }
