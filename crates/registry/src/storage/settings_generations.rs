@@ -244,3 +244,19 @@ impl Registry {
         Ok(self.apply_recorded_settings(&rows)?.status.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Settings;
+
+    #[test]
+    fn entry_that_is_a_callback_is_used_as_it_is() {
+        let entries =
+            ["https://gw.example", "https://cf.example/oauth/callback", "https://llm.example/callback"];
+        let settings = Settings { gateway_urls: entries.map(str::to_owned).to_vec(), ..Settings::default() };
+        let shared = settings.shared();
+        let [_, whole, other] = entries;
+        assert_eq!(shared.callbacks(), ["https://gw.example/oauth/upstream-callback", whole, other]);
+        assert_eq!(shared.gateway_addresses().collect::<Vec<_>>(), ["https://gw.example"]);
+    }
+}
