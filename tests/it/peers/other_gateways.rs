@@ -288,12 +288,10 @@ async fn litellm_offers_tools_with_the_registered_client() {
     let (verifier, challenge) =
         ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     let callback = "http://127.0.0.1:9/cb";
-    let begun = client
-        .get(&format!(
-            "/acme_notes/authorize?response_type=code&client_id=me&redirect_uri={callback}&state=s&code_challenge={challenge}&code_challenge_method=S256"
-        ))
-        .await
-        .expect(307);
+    let authorize = format!(
+        "/acme_notes/authorize?response_type=code&client_id=me&redirect_uri={callback}&state=s&code_challenge={challenge}&code_challenge_method=S256"
+    );
+    let begun = client.get(&authorize).await.expect(307);
     // The sign-in is bound to the browser by cookies.
     let cookies: Vec<&str> = begun
         .headers
@@ -323,6 +321,19 @@ async fn litellm_offers_tools_with_the_registered_client() {
     Client::send(exchange).await.expect(200);
     assert!(gateway.tools("/acme_notes/mcp").await.contains("acme_notes-whoami"));
     assert!(gateway.tools("/acme_open/mcp").await.contains("acme_open-whoami"));
+
+    // Where the address changes, LiteLLM clears what stays the same: endpoints, issuer, client. All of it is there again.
+    let moved =
+        json!({ "server_id": notes["server_id"], "url": "http://127.0.0.1:9/mcp", "transport": "http" });
+    gateway.send(Method::PUT, "/v1/mcp/server", Some(&moved)).await.expect(202);
+    let (_, text) = stage.sync(&gateway, &["--once", "--rewrite"]).await;
+    assert!(text.contains("2 written"), "{text}");
+    let again = gateway.server("acme_notes").await;
+    for member in ["url", "issuer", "authorization_url", "token_url", "oauth2_flow", "mcp_info"] {
+        assert_eq!(again[member], notes[member], "{member}");
+    }
+    let begun = client.get(&authorize).await.expect(307);
+    stage.agree(begun.header("location")).await;
 
     stage.deletes_only_its_own(&gateway, "hand_made", "acme_notes").await;
 }

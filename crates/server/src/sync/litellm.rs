@@ -11,6 +11,10 @@ use serde_json::{Map, Value, json};
 const SERVERS: &str = "/v1/mcp/server";
 /// The member of `mcp_info` that holds the mark; LiteLLM keeps members that it does not know.
 const MARK: &str = "mcp_registry";
+/// Members whose change makes it clear others.
+const UPSTREAM: [&str; 3] = ["url", "issuer", "auth_type"];
+/// Updates for one change of these; three suffice.
+const MAX_REPEATS: usize = 5;
 
 /// A LiteLLM proxy.
 pub(crate) struct LiteLlm {
@@ -23,8 +27,9 @@ impl LiteLlm {
         Self { api }
     }
 
-    async fn put(&self, body: &Value) -> Result<(), AdminError> {
-        self.api.call(Method::PUT, SERVERS, Some(body)).await.map(|_| ())
+    /// The server as it is then.
+    async fn put(&self, body: &Value) -> Result<Value, AdminError> {
+        self.api.call(Method::PUT, SERVERS, Some(body)).await
     }
 }
 
@@ -122,21 +127,21 @@ impl TargetGateway for LiteLlm {
         mark: &'a Mark,
     ) -> BoxFuture<'a, Result<(), AdminError>> {
         Box::pin(async move {
-            let mut body = marked(entry, mark);
+            let mut body = Value::Object(entry.members.clone());
             body["server_id"] = json!(listed.id);
-            let moved =
-                ["url", "issuer", "auth_type"].iter().any(|name| listed.members[*name] != body[*name]);
-            if moved {
-                // Where the upstream changes, LiteLLM takes values that stay the same for leftovers of the old one, and clears
-                // them. The second request is no change of upstream. The mark comes last: what is written in part is written
-                // again.
-                let mut first = body.clone();
-                if let Some(members) = first.as_object_mut() {
-                    members.remove("mcp_info");
+            let mut before = listed.members.clone();
+            // Where the upstream or its issuer changes, LiteLLM takes values that stay the same for leftovers of the old one, and
+            // clears them: endpoints and issuer at first, then the client. So it is told again until nothing changes. The mark
+            // comes last: what is written in part is written again.
+            for _ in 0..MAX_REPEATS {
+                if UPSTREAM.iter().all(|name| before[*name] == body[*name]) {
+                    let mut last = marked(entry, mark);
+                    last["server_id"] = json!(listed.id);
+                    return self.put(&last).await.map(|_| ());
                 }
-                self.put(&first).await?;
+                before = self.put(&body).await?;
             }
-            self.put(&body).await
+            Err(AdminError::unexpected("LiteLLM does not keep the address or the issuer of the server"))
         })
     }
 
