@@ -14,6 +14,7 @@ use std::time::Duration;
                   Exit code 0: all servers are there, or wait for their client. 1: something failed. 3: some servers cannot be\n\
                   served by this gateway; the output names them."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct SyncOptions {
     /// The gateway
     #[arg(long, value_enum)]

@@ -58,7 +58,8 @@ pub(super) async fn run(options: &SyncOptions, mut shutdown: ShutdownSignal) -> 
         let documents = source.first_documents(options.wait).await?;
         if options.once || options.dry_run {
             let outcome = pass(options, target.as_ref(), &ownership, &documents, &mut BTreeSet::new()).await;
-            return ended(outcome.map_err(|error| CommandError::new(error.to_string()))?, options.dry_run);
+            let outcome = outcome.map_err(|error| CommandError::new(error.to_string()))?;
+            return ended(&outcome, options.dry_run);
         }
         follow(options, &source, &ownership).await
     };
@@ -177,8 +178,8 @@ async fn pass(
 }
 
 /// The last line of `--once`, and the exit code.
-fn ended(outcome: Outcome, dry_run: bool) -> Result<(), CommandError> {
-    let Outcome { written, unchanged, waiting, refused, failed } = outcome;
+fn ended(outcome: &Outcome, dry_run: bool) -> Result<(), CommandError> {
+    let Outcome { written, unchanged, waiting, refused, failed } = *outcome;
     let would = if dry_run { "to write" } else { "written" };
     print(format_args!(
         "{written} {would}, {unchanged} unchanged, {waiting} waiting, {refused} skipped, {failed} failed"

@@ -56,7 +56,7 @@ pub(crate) fn plan(
     for one in listed {
         match &one.mark {
             Some(mark) if mark.owner == ownership.owner => {
-                ours.entry(mark.server.clone()).or_default().push(one)
+                ours.entry(mark.server.clone()).or_default().push(one);
             }
             _ => names.taken.extend(one.names.iter().map(|name| target.name_key(name))),
         }
@@ -85,10 +85,9 @@ pub(crate) fn plan(
         }));
         let action = match (wanted, first) {
             (Wanted::Serve(upstream), first) => write(target, ownership, &mut names, &upstream, first),
-            (Wanted::Remove(reason), Some(first)) => Action::Delete(first, reason),
             (Wanted::Remove(_), None) => Action::Nothing,
             (Wanted::Keep(reason), _) => Action::Wait(reason),
-            (Wanted::Refuse(reason), Some(first)) => Action::Delete(first, reason),
+            (Wanted::Remove(reason) | Wanted::Refuse(reason), Some(first)) => Action::Delete(first, reason),
             (Wanted::Refuse(reason), None) => Action::Refuse(reason),
         };
         steps.push(Step { server, action });
