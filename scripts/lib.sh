@@ -163,6 +163,20 @@ need_python() {
     checksum tests/requirements.txt >"$VENV/done"
 }
 
+# Gateways of others that the tests write servers into, each in its own environment, kept while its list stays as it is.
+need_gateways() {
+    local name venv list
+    for name in contextforge litellm; do
+        venv=tests/.venv-$name list=tests/requirements-$name.txt
+        up_to_date "$venv/done" "$list" && continue
+        say "$name"
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-compile --requirement "$list"
+        checksum "$list" >"$venv/done"
+    done
+}
+
 # Node.js: the machine's, or the one that a Python package carries.
 need_node() {
     if ! have node || ! have npm || ! newer_or_same "$(node --version)" "v$NODE_AT_LEAST"; then

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// Longer than any of them needs on a busy machine.
-const PEER_TIMEOUT: Duration = Duration::from_mins(1);
+/// Longer than any of them needs on a busy machine. ContextForge makes its database before it serves: 20 seconds on an idle one.
+const PEER_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A generator, a type checker and a few calls.
 const GENERATOR_TIMEOUT: Duration = Duration::from_mins(3);

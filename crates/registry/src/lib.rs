@@ -149,6 +149,7 @@ pub use servers::list::ServerFilter;
 pub use settings::KeySource;
 pub use settings::ProviderSettings;
 pub use settings::SecretReference;
+pub use settings::is_callback;
 pub use settings::{
     IssuerRate, JwtSettings, PortkeySettings, PushTarget, RequestLimits, RolloutSizes, Settings,
 };

@@ -14,14 +14,26 @@ use std::time::Duration;
 use url::{Host, Url};
 
 /// Path below each gateway URL that authorization servers redirect users to.
-pub(crate) const CALLBACK_PATH: &str = "/oauth/upstream-callback";
+const CALLBACK_PATH: &str = "/oauth/upstream-callback";
+/// An entry of `gateway.urls` that ends so is a callback itself: of a gateway whose callback has a path of its own.
+const WHOLE_CALLBACK: &str = "/callback";
+
+/// Whether this entry of `gateway.urls` is the callback of a gateway instead of its address.
+pub fn is_callback(entry: &str) -> bool {
+    entry.ends_with(WHOLE_CALLBACK)
+}
+
+/// The callback of this entry of `gateway.urls`.
+pub(crate) fn callback_of(entry: &str) -> String {
+    if is_callback(entry) { entry.to_owned() } else { format!("{entry}{CALLBACK_PATH}") }
+}
 
 /// The part of the configuration that the application needs.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The lowest layer of client metadata.
     pub branding: Branding,
-    /// URLs of the gateways, without trailing slash; all https or all loopback.
+    /// URLs of the gateways, without trailing slash, or their whole callbacks ([`is_callback`]); all https or all loopback.
     pub gateway_urls: Vec<String>,
     /// Public base URL of Client ID Metadata Documents; `None`: not offered.
     pub cimd_public_url: Option<String>,

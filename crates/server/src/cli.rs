@@ -7,6 +7,10 @@ use registry_core::id::RolloutId;
 use registry_core::permission::Role;
 use std::path::PathBuf;
 
+mod sync;
+
+pub use sync::{SyncOptions, SyncTarget};
+
 /// The parsed command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -46,6 +50,8 @@ pub enum Command {
     Demo(Demo),
     /// Serve an MCP server and its OAuth server on loopback, for experiments; failure modes are configurable
     Sandbox(Sandbox),
+    /// Write the servers of a registry into another gateway and keep them up to date, or print the static configuration of one
+    Sync(SyncOptions),
     /// Users
     #[command(subcommand)]
     User(User),

@@ -14,6 +14,7 @@ mod sandbox;
 mod seal;
 pub mod serve;
 mod shutdown;
+mod sync;
 mod user;
 mod work;
 
@@ -38,7 +39,7 @@ impl CommandError {
         Self { message: message.into(), code: 1 }
     }
 
-    /// The command succeeded and found no problem, but something could not be checked.
+    /// The command succeeded and found no problem, but something could not be checked, or could not be done.
     fn unchecked(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 3 }
     }
@@ -78,6 +79,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Demo(options) => return Box::pin(demo::run(options.once, ShutdownSignal::install()?)).await,
         Command::Sandbox(options) => return sandbox::run(options, ShutdownSignal::install()?).await,
         Command::Seal(Seal::NewKey) => return seal::new_key(),
+        Command::Sync(options) => return Box::pin(sync::run(options, ShutdownSignal::install()?)).await,
         _ => {}
     }
     let config = Config::load(cli.config.as_deref()).map_err(|error| CommandError::new(error.to_string()))?;
@@ -98,6 +100,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Audit(Audit::Restart) => audit::restart(&config).await,
         Command::Rollout(command) => rollout::run(&config, command).await,
         Command::Seal(command) => seal::run(&config, command).await,
-        Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) => Ok(()),
+        Command::Check | Command::Openapi(_) | Command::Demo(_) | Command::Sandbox(_) | Command::Sync(_) => {
+            Ok(())
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! * [`app::build`]: the actix `App` that the binary serves and tests call.
 //! * [`command`]: the subcommands; [`command::serve::start`] runs everything in this process.
 //! * [`command::demo`]: registry and sandbox together, through the public API.
+//! * `sync`: the servers of a registry in gateways that have an admin API of their own.
 //! * [`validation`]: what is wrong with the configuration, and the application's settings made of it.
 //! * [`sealing_keys`], [`secrets`], [`telemetry`], [`clock`], [`adapters`]: sealing keys, secrets kept elsewhere, logs and
 //!   metrics, the time, the outgoing clients.
@@ -21,6 +22,7 @@ pub mod config;
 mod connections;
 pub mod sealing_keys;
 pub mod secrets;
+mod sync;
 pub mod telemetry;
 pub mod validation;
 

@@ -6,6 +6,7 @@ mod generated_clients;
 mod glewlwyd;
 mod life;
 mod oidc_provider;
+mod other_gateways;
 mod registering;
 mod sdk_parsers;
 mod without_management;

@@ -2,7 +2,7 @@
 //! after the other with changed settings, two generations are valid: the newest, whose values every process works with,
 //! and the one before it (`docs/adr/0019`).
 
-use crate::settings::{CALLBACK_PATH, SecretReference};
+use crate::settings::{SecretReference, callback_of, is_callback};
 use crate::storage::entity::deployment;
 use crate::{Error, Registry, Result, Settings};
 use registry_core::metadata::Branding;
@@ -24,7 +24,7 @@ pub(crate) const FORMER_KEYS: [&str; 4] = ["branding", "gateway.urls", "cimd.pub
 pub struct SharedSettings {
     /// The lowest layer of client metadata.
     pub branding: Branding,
-    /// URLs of the gateways, without trailing slash.
+    /// URLs of the gateways, without trailing slash, or their whole callbacks.
     #[serde(rename = "gateway.urls")]
     pub gateway_urls: Vec<String>,
     /// The public base URL of Client ID Metadata Documents; `None`: not offered.
@@ -35,9 +35,14 @@ pub struct SharedSettings {
 }
 
 impl SharedSettings {
-    /// `<gateway-url>/oauth/upstream-callback`, one per gateway URL.
+    /// `<gateway-url>/oauth/upstream-callback`, one per gateway URL; a gateway URL that is a callback as it is.
     pub fn callbacks(&self) -> Vec<String> {
-        self.gateway_urls.iter().map(|url| format!("{url}{CALLBACK_PATH}")).collect()
+        self.gateway_urls.iter().map(|entry| callback_of(entry)).collect()
+    }
+
+    /// The gateways that serve `<url>/<workspace>/<server>/mcp`: those that are not configured by their callback.
+    pub fn gateway_addresses(&self) -> impl Iterator<Item = &String> {
+        self.gateway_urls.iter().filter(|entry| !is_callback(entry))
     }
 
     /// Each setting by its name in the configuration.
@@ -237,5 +242,21 @@ impl Registry {
     pub async fn settings_status(&self) -> Result<SettingsStatus> {
         let rows = deployment::Entity::find().all(self.db()).await?;
         Ok(self.apply_recorded_settings(&rows)?.status.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Settings;
+
+    #[test]
+    fn entry_that_is_a_callback_is_used_as_it_is() {
+        let entries =
+            ["https://gw.example", "https://cf.example/oauth/callback", "https://llm.example/callback"];
+        let settings = Settings { gateway_urls: entries.map(str::to_owned).to_vec(), ..Settings::default() };
+        let shared = settings.shared();
+        let [_, whole, other] = entries;
+        assert_eq!(shared.callbacks(), ["https://gw.example/oauth/upstream-callback", whole, other]);
+        assert_eq!(shared.gateway_addresses().collect::<Vec<_>>(), ["https://gw.example"]);
     }
 }

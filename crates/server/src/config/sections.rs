@@ -111,7 +111,7 @@ impl Default for Database {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gateway {
-    /// One URL per gateway deployment, without trailing slash; all https or all loopback.
+    /// One URL per gateway deployment, without trailing slash, or its whole callback; all https or all loopback.
     pub urls: Vec<String>,
     /// The most mebibytes of documents that one process holds in memory for gateways.
     pub memory: usize,

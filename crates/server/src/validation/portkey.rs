@@ -1,7 +1,7 @@
 //! Judges the section `gateway.portkey`.
 
 use crate::config::Config;
-use registry::{PortkeySettings, PushTarget};
+use registry::{PortkeySettings, PushTarget, is_callback};
 use registry_core::finding::{Finding, Findings};
 use registry_core::secret::Secret;
 use registry_outbound::check_trusted_url;
@@ -34,7 +34,8 @@ pub(super) fn settings(config: &Config, findings: &mut Findings) -> Option<Portk
         (&portkey.sync_urls, "/gateway/portkey/sync_urls")
     };
     let mut push = Vec::new();
-    for (index, url) in urls.iter().enumerate() {
+    // A gateway that is configured by its callback is another product's.
+    for (index, url) in urls.iter().enumerate().filter(|(_, url)| !is_callback(url)) {
         match check_trusted_url(url) {
             Ok(_) => {
                 push.push(PushTarget { url: url.trim_end_matches('/').to_owned(), token: token.clone() });

@@ -103,7 +103,7 @@ mod tests {
     fn event(at: &str, door: &str, subject: &str) -> AuditEvent {
         AuditEvent {
             number: 1,
-            id: AuditEventId(Default::default()),
+            id: "00000000-0000-0000-0000-000000000001".parse::<AuditEventId>().unwrap(),
             at: at.parse().unwrap(),
             actor_kind: "system".into(),
             actor_id: None,

@@ -186,7 +186,7 @@ async fn done(
         let servers = registry.servers().list(actor, filter, all).await?.items;
         let filter = RegistrationFilter { integration: Some(reference), ..RegistrationFilter::default() };
         let registrations = registry.registrations().list(actor, filter, all).await?.items;
-        let organisation = registry.deployment().organisation(actor).await?;
+        let shared = registry.shared_settings();
         let public = crate::pages::base_url(request, signed_in);
         rows = servers
             .into_iter()
@@ -194,11 +194,7 @@ async fn done(
                 let path = format!("{}/{}", server.workspace.slug, server.slug);
                 Row {
                     registration: registrations.iter().find(|one| one.server == server.id).cloned(),
-                    gateways: organisation
-                        .gateway_urls
-                        .iter()
-                        .map(|url| format!("{url}/{path}/mcp"))
-                        .collect(),
+                    gateways: shared.gateway_addresses().map(|url| format!("{url}/{path}/mcp")).collect(),
                     document: format!("{public}/v1/gateway/servers/{path}"),
                     server,
                 }

@@ -72,7 +72,7 @@ async fn show(
     let issuers: BTreeSet<String> = registrations.into_iter().filter_map(|one| one.issuer).collect();
     let page = IntegrationPage {
         shell: Shell::of(&request, &signed_in, "integrations", integration.name.clone()),
-        gateway: registry.shared_settings().gateway_urls.first().cloned(),
+        gateway: registry.shared_settings().gateway_addresses().next().cloned(),
         states: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
         issuers: issuers.into_iter().collect(),
         known,

@@ -61,7 +61,7 @@ pub(crate) async fn list_servers(state: web::Data<ApiState>, caller: Caller) -> 
     };
     let found = state.registry.servers().list(&caller.actor, filter, page).await?;
     let shared = state.registry.shared_settings();
-    let gateway = shared.gateway_urls.first();
+    let gateway = shared.gateway_addresses().next();
     let ids = found.items.iter().flat_map(|one| [one.id.0, one.integration.id.0]);
     let known = state.registry.capabilities().infos(&caller.actor, ids).await?;
     let view = |one: Server| {

@@ -25,7 +25,7 @@ pub(crate) async fn read_server(
 ) -> Answer {
     let found = state.registry.servers().get(&caller.actor, &named(&caller, &path)?).await?;
     let shared = state.registry.shared_settings();
-    let gateway = shared.gateway_urls.first();
+    let gateway = shared.gateway_addresses().next();
     let (version, id, integration) = (found.version, found.id.0, found.integration.id.0);
     let mut known = state.registry.capabilities().infos(&caller.actor, [id, integration]).await?;
     let known = known.remove(&id).or_else(|| known.remove(&integration));
