@@ -128,9 +128,10 @@ mod tests {
             let of = |name: &&str| table::ASSETS.iter().find(|asset| *asset.name == **name);
             names.iter().filter_map(of).map(|asset| asset.gzip.len()).sum()
         };
-        let base = weight(&["app.css", "app.js", "unsaved.js"]);
+        let base = weight(&["app.css", "app.js", "unsaved.js", "palette.js"]);
         assert!(base > 0 && base <= MAX_BASE_BYTES, "the base layer weighs {base} bytes");
-        let page = weight(&["app.css", "app.js", "unsaved.js", "icon.svg", "live.js", "editor.js"]);
+        let page =
+            weight(&["app.css", "app.js", "unsaved.js", "palette.js", "icon.svg", "live.js", "editor.js"]);
         assert!(
             page <= MAX_EDITOR_BYTES - 8 * 1024,
             "an editor page weighs {page} bytes without its own HTML"

@@ -36,6 +36,8 @@ pub(crate) struct Shell {
     pub(crate) script: String,
     /// The script that asks before unsaved text is lost.
     pub(crate) unsaved: String,
+    /// The script of the command palette.
+    pub(crate) palette: String,
     /// The script for live parts of pages (enhancement layer).
     pub(crate) live: Option<String>,
     /// The script of the JSON editor (enhancement layer); only pages with an editor load it.
@@ -65,6 +67,7 @@ impl Shell {
             css: assets::url("app.css"),
             script: assets::url("app.js"),
             unsaved: assets::url("unsaved.js"),
+            palette: assets::url("palette.js"),
             live: None,
             editor: None,
             basic: true,
