@@ -8,7 +8,7 @@ if (!user) return;
 // Places that were opened last, in this browser only.
 const KEY = `recent ${user}`;
 const recent = () => { try { return JSON.parse(localStorage.getItem(KEY)) ?? []; } catch { return []; } };
-const title = document.querySelector('main h1')?.textContent.trim();
+const title = document.title.replace(/ · MCP Registry$/, '');
 const here = location.pathname;
 const isPlace = title && !/^\/ui\/(go|keys|account|drafts)\b|\/(new|edit|delete)$/.test(here) && !document.getElementById('problems');
 if (isPlace) {
@@ -57,6 +57,7 @@ async function suggest() {
     status.classList.toggle('vh', options().length > 0);
     select(options()[0]);
     list.removeAttribute('aria-busy');
+    list.dataset.answers = text;
   } catch (error) {
     if (error.name === 'AbortError') return;
     // The session ended, or the network is away: the search page says so.
@@ -88,7 +89,8 @@ function build() {
     const to = { ArrowDown: (at + 1) % all.length, ArrowUp: (at - 1 + all.length) % all.length }[event.key];
     if (to >= 0) select(all[to]);
     else if (event.key !== 'Enter') return;
-    else if (list.ariaBusy || !current()) go(`/ui/go?q=${encodeURIComponent(input.value.trim())}`);
+    // Enter before the answer is there means the text, not the answer to an earlier one.
+    else if (list.dataset.answers !== input.value.trim() || !current()) go(`/ui/go?q=${encodeURIComponent(input.value.trim())}`);
     else go(current().dataset.href);
     event.preventDefault();
   });

@@ -50,6 +50,7 @@ flow('the palette answers while one types, and the keyboard is enough', async ({
       await open(page);
       assert.ok(await box(page).evaluate((element) => element === document.activeElement), 'the focus is in the field');
       await page.keyboard.type(type);
+      await palette(page).locator(`[role=listbox][data-answers="${type}"]`).waitFor();
       await option(page, offers).first().waitFor();
       const wanted = await option(page, offers).first().getAttribute('id');
       for (let presses = 0; await box(page).getAttribute('aria-activedescendant') !== wanted; presses += 1) {
@@ -72,12 +73,20 @@ flow('the palette answers while one types, and the keyboard is enough', async ({
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/ui\/go\?q=nothing-of-this-name$/);
   });
+  await step('Enter before an answer is there goes where the text says', async () => {
+    await page.goto(`${registry.base}/ui/registrations`);
+    await open(page);
+    await option(page, /^Invite user/).waitFor();
+    await box(page).evaluate((element) => { element.value = 'sentry'; });
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/ui\/integrations\/sentry$/);
+  });
   await step('from the editor, and unsaved text is asked about', async () => {
     await page.goto(`${registry.base}/ui/integrations/notion/config`);
     await editor(page).fill('{ "x": 1 }');
     await open(page);
     await page.keyboard.type('linear');
-    await option(page, /^Linear linear/).first().waitFor();
+    await palette(page).locator('[role=listbox][data-answers="linear"]').waitFor();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog', { name: 'Leave without saving?' }).waitFor();
   });
