@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// What the base layer is made of.
-const BASE: [&str; 3] = ["app.css", "app.js", "icon.svg"];
+const BASE: [&str; 5] = ["app.css", "app.js", "unsaved.js", "palette.js", "icon.svg"];
 /// What npm adds.
 const ENHANCEMENT: [&str; 2] = ["live.js", "editor.js"];
 

@@ -13,6 +13,7 @@ mod known_servers;
 mod largest;
 mod list_costs;
 mod nul;
+mod palette;
 mod people;
 mod provider;
 mod reregister;

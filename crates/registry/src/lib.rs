@@ -72,6 +72,8 @@ pub use configuration::save::{NewConfiguration, Saved};
 pub use dashboard::Dashboard;
 pub use dashboard::overview::Overview;
 pub use dashboard::search::{Found, Hit, Target};
+pub use dashboard::setters::{MAX_REVISIONS, Setter, Setters};
+pub use dashboard::user_search::FoundUser;
 pub use deployment::Deployment;
 pub use deployment::backup::{Released, check_copy, release};
 pub use deployment::migration::{Migrated, RecordSettings};

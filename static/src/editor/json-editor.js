@@ -72,6 +72,11 @@ class JsonEditor extends HTMLElement {
       }),
     });
     area.hidden = true;
+    // A draft that is restored is written into the text area.
+    area.addEventListener('input', () => {
+      const { doc } = this.view.state;
+      if (area.value !== doc.toString()) this.view.dispatch({ changes: { from: 0, to: doc.length, insert: area.value } });
+    });
     // Who follows a label, a finding's line or an error summary to the text area arrives here.
     area.focus = () => this.view.focus();
     document.querySelector(`label[for="${area.id}"]`)?.addEventListener('click', () => this.view.focus());

@@ -20,6 +20,7 @@ const LISTS: [(&str, &[(&str, &str)]); 3] = [
         "Everywhere but in fields",
         &[
             ("/", "Go to a thing by its name"),
+            ("Ctrl K", "Command palette: go to a thing, or do something"),
             ("g i", "Integrations"),
             ("g r", "Registrations"),
             ("g w", "Workspaces"),

@@ -34,6 +34,10 @@ pub(crate) struct Shell {
     pub(crate) icon: String,
     pub(crate) css: String,
     pub(crate) script: String,
+    /// The script that asks before unsaved text is lost.
+    pub(crate) unsaved: String,
+    /// The script of the command palette.
+    pub(crate) palette: String,
     /// The script for live parts of pages (enhancement layer).
     pub(crate) live: Option<String>,
     /// The script of the JSON editor (enhancement layer); only pages with an editor load it.
@@ -62,6 +66,8 @@ impl Shell {
             icon: assets::url("icon.svg"),
             css: assets::url("app.css"),
             script: assets::url("app.js"),
+            unsaved: assets::url("unsaved.js"),
+            palette: assets::url("palette.js"),
             live: None,
             editor: None,
             basic: true,
@@ -159,6 +165,11 @@ impl Shell {
     /// Whether the user may view the settings of the whole organisation.
     pub(crate) fn may_see_settings(&self) -> bool {
         self.actor.as_ref().is_some_and(|actor| actor.workspace().is_none())
+    }
+
+    /// The id of the signed-in user, whom drafts in the browser belong to.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.actor.as_ref().and_then(Actor::id)
     }
 
     /// The user's initials for the account badge.

@@ -2,7 +2,9 @@
 
 use chrono::SecondsFormat;
 use registry_core::clock::Timestamp;
+use registry_core::metadata::FIELDS;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// A relative time, with the exact timestamp as its title.
@@ -10,6 +12,12 @@ pub(crate) fn when(moment: &Timestamp, now: &Timestamp) -> String {
     let exact = exact(moment);
     let words = ago(moment, now);
     format!(r#"<time datetime="{exact}" title="{exact}">{words}</time>"#)
+}
+
+/// The members of an Advanced Configuration whose values are secrets, in lower case: the browser keeps none of them.
+pub(crate) fn secret_members() -> String {
+    let names = FIELDS.iter().filter(|field| field.secret).map(|field| field.name.to_lowercase());
+    names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
 }
 
 /// A message as HTML: text between backticks becomes `code`.

@@ -2,6 +2,8 @@
 
 pub(crate) mod overview;
 pub(crate) mod search;
+pub(crate) mod setters;
+pub(crate) mod user_search;
 
 use crate::Registry;
 

@@ -41,6 +41,8 @@ struct Page {
     servers: Vec<(String, Vec<Chosen>)>,
     /// The number of members that differ from the stored text.
     changed: usize,
+    /// Whether the page shows anything that is not saved.
+    is_unsaved: bool,
     /// The effect of saving on clients, as a sentence.
     cost: String,
     state: PageState,
@@ -149,6 +151,7 @@ pub(super) async fn show(
     state: PageState,
     refusal: Findings,
 ) -> Result<HttpResponse, Failure> {
+    let is_unsaved = typed.is_unsaved(stored.text.as_deref());
     if !typed.choice.as_form && stored.text.as_ref() == Some(&typed.text) {
         typed.text = laid_out(&typed.text);
     }
@@ -194,6 +197,7 @@ pub(super) async fn show(
             .unwrap_or_default(),
         servers: by_workspace(&checked.servers, shown.as_ref()),
         cost,
+        is_unsaved,
         changed: typed.fields_changed(stored.text.as_deref()),
         problems: Problem::all(findings, refusal, &typed.text, form.as_ref()),
         secrets: Secret::all(&typed),

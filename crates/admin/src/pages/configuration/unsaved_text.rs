@@ -72,6 +72,13 @@ impl UnsavedText {
         Some(Diff::of(old, &shown))
     }
 
+    /// Whether text, note or a typed secret differs from what is stored.
+    pub(super) fn is_unsaved(&self, stored: Option<&str>) -> bool {
+        self.text != stored.unwrap_or_default()
+            || !self.note.is_empty()
+            || self.secrets.iter().any(|(_, secret)| !secret.is_empty())
+    }
+
     /// The number of members with another value than in the stored text.
     pub(super) fn fields_changed(&self, stored: Option<&str>) -> usize {
         fields_changed(stored.unwrap_or_default(), &self.whole())
