@@ -38,14 +38,26 @@ fn main() {
     let mut table = format!(
         "/// Whether the enhancement layer is built in.\npub(crate) const FULL: bool = {full};\n\npub(super) const ASSETS: &[Asset] = &[\n"
     );
+    let base = out.join("base");
+    fs::create_dir_all(&base).expect("writable");
     for name in BASE {
-        entry(&mut table, &root.join("src"), &out, name);
+        let text = fs::read_to_string(root.join("src").join(name)).expect("readable");
+        fs::write(base.join(name), if name.ends_with(".js") { shortened(&text) } else { text })
+            .expect("writable");
+        entry(&mut table, &base, &out, name);
     }
     for name in ENHANCEMENT.into_iter().filter(|_| full) {
         entry(&mut table, &dist, &out, name);
     }
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table).expect("writable");
+}
+
+/// A script without the lines that are comments, and without indentation: no text of ours spans lines.
+fn shortened(script: &str) -> String {
+    let lines =
+        script.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// One line of the table: the bytes, and the same compressed: by npm where that did it, else here.

@@ -124,3 +124,24 @@ async function refresh() {
   setTimeout(refresh, 5000);
 }
 setTimeout(refresh, 5000);
+
+// Ctrl K: the command palette, fetched when it is first asked for. The places it offers are kept in this browser until signing out.
+const { user, palette } = document.body.dataset;
+const recent = `recent ${user}`;
+if (user && !/^\/ui\/(go|keys|account|drafts)\b|\/(new|edit|delete)$/.test(location.pathname) && !document.getElementById('problems')) {
+  try {
+    const places = (JSON.parse(localStorage.getItem(recent)) ?? []).filter(({ href }) => href !== location.pathname);
+    places.unshift({ href: location.pathname, title: document.title.replace(/ · MCP Registry$/, '').slice(0, 80) });
+    localStorage.setItem(recent, JSON.stringify(places.slice(0, 8)));
+  } catch { /* full, or not ours */ }
+}
+document.addEventListener('submit', ({ target }) => { if (target.getAttribute('action') === '/ui/sign-out') localStorage.removeItem(recent); });
+let asked = false;
+document.addEventListener('keydown', (event) => {
+  if (!palette || event.key.toLowerCase() !== 'k' || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+  if (asked) return window.openPalette?.();
+  asked = true;
+  document.head.append(Object.assign(document.createElement('script'), { src: palette }));
+}, true);

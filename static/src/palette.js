@@ -7,16 +7,8 @@ if (!user) return;
 
 // Places that were opened last, in this browser only.
 const KEY = `recent ${user}`;
-const recent = () => { try { return JSON.parse(localStorage.getItem(KEY)) ?? []; } catch { return []; } };
-const title = document.title.replace(/ · MCP Registry$/, '');
 const here = location.pathname;
-const isPlace = title && !/^\/ui\/(go|keys|account|drafts)\b|\/(new|edit|delete)$/.test(here) && !document.getElementById('problems');
-if (isPlace) {
-  const places = [{ href: here, title: title.slice(0, 80) }, ...recent().filter(({ href }) => href !== here)].slice(0, 8);
-  try { localStorage.setItem(KEY, JSON.stringify(places)); } catch { /* full */ }
-}
-document.addEventListener('submit', ({ target }) => { if (target.getAttribute('action') === '/ui/sign-out') localStorage.removeItem(KEY); });
-
+const recent = () => { try { return JSON.parse(localStorage.getItem(KEY)) ?? []; } catch { return []; } };
 const make = (name, attributes, ...children) => {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -100,13 +92,12 @@ function build() {
   document.body.append(dialog);
 }
 
-document.addEventListener('keydown', (event) => {
-  if (event.key.toLowerCase() !== 'k' || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || document.querySelector('dialog[open]')) return;
-  event.preventDefault();
-  event.stopPropagation();
+window.openPalette = () => {
+  if (document.querySelector('dialog[open]')) return;
   if (!dialog) build();
   input.value = '';
   dialog.showModal();
   suggest();
-}, true);
+};
+window.openPalette();
 })();

@@ -130,8 +130,7 @@ mod tests {
         };
         let base = weight(&["app.css", "app.js", "unsaved.js", "palette.js"]);
         assert!(base > 0 && base <= MAX_BASE_BYTES, "the base layer weighs {base} bytes");
-        let page =
-            weight(&["app.css", "app.js", "unsaved.js", "palette.js", "icon.svg", "live.js", "editor.js"]);
+        let page = weight(&["app.css", "app.js", "unsaved.js", "icon.svg", "live.js", "editor.js"]);
         assert!(
             page <= MAX_EDITOR_BYTES - 8 * 1024,
             "an editor page weighs {page} bytes without its own HTML"

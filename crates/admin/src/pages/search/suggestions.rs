@@ -7,7 +7,7 @@ use crate::view::{html, short};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, web};
 use askama::Template;
-use registry::Hit;
+use registry::{Hit, MAX_REVISIONS};
 use registry_core::metadata::FIELDS;
 use serde::Deserialize;
 
@@ -62,7 +62,9 @@ pub(super) async fn suggestions(
                 let href = format!("/ui/go?q={name}");
                 options.push(Choice { href, name: "No configuration".to_owned(), detail: String::new() });
             }
-            groups.insert(0, Group { title: format!("Who sets {name}?"), icon: "code", options });
+            let among =
+                if setters.more { format!(" (of the {MAX_REVISIONS} saved last)") } else { String::new() };
+            groups.insert(0, Group { title: format!("Who sets {name}?{among}"), icon: "code", options });
         }
         let found = dashboard.search(actor, text).await?;
         for (title, icon, hits) in [
