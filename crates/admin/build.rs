@@ -42,7 +42,7 @@ fn main() {
     fs::create_dir_all(&base).expect("writable");
     for name in BASE {
         let text = fs::read_to_string(root.join("src").join(name)).expect("readable");
-        fs::write(base.join(name), if name.ends_with(".js") { shortened(&text) } else { text })
+        fs::write(base.join(name), if has_extension(name, "js") { shortened(&text) } else { text })
             .expect("writable");
         entry(&mut table, &base, &out, name);
     }
@@ -51,6 +51,10 @@ fn main() {
     }
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table).expect("writable");
+}
+
+fn has_extension(name: &str, extension: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|found| found == extension)
 }
 
 /// A script without the lines that are comments, and without indentation: no text of ours spans lines.
