@@ -86,7 +86,8 @@ fn all_commands(command: &clap::Command, before: &str) -> BTreeSet<String> {
 
 #[test]
 fn command_table_is_complete() {
-    let listed: BTreeSet<String> = TABLE.iter().map(|row| row.name).chain(REMOTE).map(str::to_owned).collect();
+    let listed: BTreeSet<String> =
+        TABLE.iter().map(|row| row.name).chain(REMOTE).map(str::to_owned).collect();
     assert_eq!(listed, all_commands(&Cli::command(), ""));
 }
 

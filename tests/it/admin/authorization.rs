@@ -65,6 +65,7 @@ const TABLE: &[Row] = &[
     Row("GET /drafts/{draft}/workspaces", EDIT),
     Row("POST /drafts/{draft}/workspaces", SEND),
     Row("GET /go", ANYBODY),
+    Row("GET /go/suggestions", ANYBODY),
     Row("GET /integrations", ANYBODY),
     Row("POST /integrations", [401, 422, 403, 303, 303]),
     Row("GET /integrations.json", ANYBODY),

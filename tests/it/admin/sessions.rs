@@ -95,7 +95,7 @@ async fn form_sent_after_the_session_ended_is_kept_until_confirmed() {
     assert!(wrong.text.contains(&body.replace('&', "&#38;")), "{}", wrong.text);
 
     let offered = sign_in(&t, PASSWORD, &unsent).await.expect(200);
-    assert!(offered.text.contains(r#"<form class="card narrow" method="post" action="/ui/workspaces/new">"#));
+    assert!(offered.text.contains(r#"<form class="card narrow" method="post" action="/ui/workspaces/new" "#));
     assert!(
         offered.text.contains(r#"name="name" value="Wiki &#38; &#60;b&#62;&#34;more&#34;&#60;/b&#62;""#),
         "{}",
