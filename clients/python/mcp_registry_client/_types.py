@@ -118,6 +118,7 @@ class Configured(TypedDict, total=False):
     id: str
     slug: str
     name: str
+    description: str | None
     configurations: AdvancedConfiguration | None
     version: int
 
