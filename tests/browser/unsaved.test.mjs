@@ -94,10 +94,12 @@ flow('every editor asks before it is left, and offers what was typed', async ({ 
     });
     await step(`${of}: the browser asks where no link leads away`, async () => {
       const asked = page.waitForEvent('dialog');
-      await page.evaluate(() => { location.assign('/ui/workspaces'); });
+      // It answers only when the question is answered.
+      const left = page.evaluate(() => { setTimeout(() => location.assign('/ui/workspaces')); });
       const dialog = await asked;
       assert.equal(dialog.type(), 'beforeunload');
       await dialog.dismiss();
+      await left;
       assert.equal(await value(page), typed);
     });
     await step(`${of}: one may leave`, async () => {
