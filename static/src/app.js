@@ -75,7 +75,8 @@ let going = false;
 function row(step) {
   const rows = [...document.querySelectorAll('main .tbl tbody tr:not(.more, .audit *), main .audit > li')];
   const at = rows.findIndex((one) => one.contains(document.activeElement));
-  if (step) rows[Math.min(Math.max(at + step, 0), rows.length - 1)]?.querySelector('summary, a')?.focus();
+  const next = step && rows[Math.min(Math.max(at + step, 0), rows.length - 1)];
+  if (next) (next.querySelector('a') ?? next.querySelector('summary'))?.focus();
   return rows[at];
 }
 const LETTERS = {
