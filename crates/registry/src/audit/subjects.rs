@@ -30,9 +30,11 @@ impl Audit<'_> {
         integrations.extend(access.values().map(|(integration, _)| *integration));
         let mut workspaces = ids(events, "workspace");
         workspaces.extend(access.values().map(|(_, workspace)| *workspace));
-        let integrations = self.integrations(&integrations).await?;
+        let (id, name) = (integration::Column::Id, integration::Column::Name);
+        let integrations = self.names::<integration::Entity>(id, name, &integrations).await?;
         let workspaces = self.workspaces(&workspaces).await?;
-        let servers = self.servers(&ids(events, "server")).await?;
+        let (id, name) = (server::Column::Id, server::Column::Name);
+        let servers = self.names::<server::Entity>(id, name, &ids(events, "server")).await?;
         let versions = self.versions(events).await?;
         let subject = |event: &AuditEvent| {
             let id = subject_id(event)?;
@@ -64,24 +66,17 @@ impl Audit<'_> {
         Ok(rows.into_iter().map(|row| (row.id, (row.integration_id, row.workspace_id))).collect())
     }
 
-    async fn integrations(self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
-        use integration::Column as C;
+    /// The names of rows, by id.
+    async fn names<E: EntityTrait>(
+        self,
+        id: E::Column,
+        name: E::Column,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, String>> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
-        let select = integration::Entity::find().select_only().columns([C::Id, C::Name]);
-        let select = select.filter(C::Id.is_in(ids.iter().copied()));
-        let rows: Vec<(Uuid, String)> = select.into_tuple().all(self.registry.db()).await?;
-        Ok(rows.into_iter().collect())
-    }
-
-    async fn servers(self, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
-        use server::Column as C;
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let select = server::Entity::find().select_only().columns([C::Id, C::Name]);
-        let select = select.filter(C::Id.is_in(ids.iter().copied()));
+        let select = E::find().select_only().columns([id, name]).filter(id.is_in(ids.iter().copied()));
         let rows: Vec<(Uuid, String)> = select.into_tuple().all(self.registry.db()).await?;
         Ok(rows.into_iter().collect())
     }

@@ -1,6 +1,8 @@
 //! What an event changed, member by member. Text that is a JSON object, such as a configuration, is compared by its members.
 
+use registry_core::metadata::read_members;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A member that was changed.
@@ -58,12 +60,10 @@ fn collect(path: String, value: &Value, found: &mut BTreeMap<String, String>) {
 }
 
 /// The value as an object: as it is, or the text of one.
-fn as_object(value: &Value) -> Option<std::borrow::Cow<'_, Map<String, Value>>> {
+fn as_object(value: &Value) -> Option<Cow<'_, Map<String, Value>>> {
     match value {
-        Value::Object(object) => Some(std::borrow::Cow::Borrowed(object)),
-        Value::String(text) if text.trim_start().starts_with('{') => {
-            serde_json::from_str(text).ok().map(std::borrow::Cow::Owned)
-        }
+        Value::Object(object) => Some(Cow::Borrowed(object)),
+        Value::String(text) if text.trim_start().starts_with('{') => read_members(text).map(Cow::Owned),
         _ => None,
     }
 }
